@@ -1,0 +1,114 @@
+package pebbletable
+
+import (
+	"context"
+	"hash/maphash"
+	"slices"
+	"sync/atomic"
+
+	"github.com/channelhub/channelhub/hub/storage/table/driver"
+)
+
+// stripeCount is large against the commits that can be under way at once, so
+// that partitions rarely share a stripe: a reader waits for the newest commit
+// of its stripe, whichever partition that was for.
+const stripeCount = 1024
+
+// landing is a commit on its way to the disk. Its channel is closed once the
+// commit is durable, and never if that fails.
+type landing struct{ durable chan struct{} }
+
+// stripe guards the partitions that hash to it.
+type stripe struct {
+	// lock holds one token while free. It is a channel and not a mutex so
+	// that waiting for it ends with the context, and when the store fails.
+	lock chan struct{}
+	// newest is the last commit applied, or about to be, to a partition of
+	// the stripe. It is set under the lock and before the commit can be seen.
+	newest atomic.Pointer[landing]
+}
+
+type stripes struct {
+	seed maphash.Seed
+	all  [stripeCount]stripe
+}
+
+func newStripes() *stripes {
+	s := &stripes{seed: maphash.MakeSeed()}
+	for i := range s.all {
+		s.all[i].lock = make(chan struct{}, 1)
+		s.all[i].lock <- struct{}{}
+	}
+	return s
+}
+
+func (s *stripes) index(pk string) int {
+	return int(maphash.String(s.seed, pk) % stripeCount)
+}
+
+func (s *stripes) of(pk string) *stripe { return &s.all[s.index(pk)] }
+
+// held is a set of locked stripes.
+type held []*stripe
+
+// hold locks the stripes of all keys, always in the same order, so that two
+// commits over the same partitions cannot wait for each other.
+func (st *Store) hold(ctx context.Context, keys func(yield func(driver.Key) bool)) (held, error) {
+	indexes := make([]int, 0, 1)
+	last := ""
+	for k := range keys {
+		if len(indexes) > 0 && k.PK == last {
+			continue
+		}
+		last = k.PK
+		indexes = append(indexes, st.stripes.index(k.PK))
+	}
+	slices.Sort(indexes)
+	h := make(held, 0, len(indexes))
+	for _, i := range slices.Compact(indexes) {
+		s := &st.stripes.all[i]
+		select {
+		case <-s.lock:
+			h = append(h, s)
+			continue
+		default:
+		}
+		select {
+		case <-s.lock:
+			h = append(h, s)
+		case <-ctx.Done():
+			h.release()
+			return nil, st.ended(ctx, "wait for other commits")
+		case <-st.failed:
+			h.release()
+			return nil, st.failure()
+		}
+	}
+	return h, nil
+}
+
+// release unlocks the stripes. The lock may have been taken on another
+// goroutine.
+func (h held) release() {
+	for _, s := range h {
+		s.lock <- struct{}{}
+	}
+}
+
+// announce makes l the newest commit of the stripes.
+func (h held) announce(l *landing) {
+	for _, s := range h {
+		s.newest.Store(l)
+	}
+}
+
+// underWay returns the newest commits of the stripes.
+func (h held) underWay() []*landing {
+	var ls []*landing
+	for _, s := range h {
+		if l := s.newest.Load(); l != nil {
+			ls = append(ls, l)
+		}
+	}
+	return ls
+}
