@@ -1,0 +1,189 @@
+package seal
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/tink-crypto/tink-go/v2/aead/subtle"
+
+	"github.com/channelhub/channelhub/hub/model"
+)
+
+// KeyID names the key that a record is sealed under: a contact id, or a class.
+// It stands in the plain header of the row.
+type KeyID string
+
+// ContactKey names the key of a contact.
+func ContactKey(id model.ContactID) KeyID { return KeyID(id) }
+
+// Class names the key of rows that belong to no contact.
+func Class(name string) KeyID { return KeyID("class/" + name) }
+
+// ErasedKey stands in a row whose contact was erased. Nothing opens under it,
+// and nothing may be sealed under it.
+const ErasedKey KeyID = "erased"
+
+// Place is the row a record lies in. It is authenticated with the record.
+type Place struct {
+	PK, SK string // the full keys, with their root
+	Schema byte   // the schema version of the row
+}
+
+// associated spells the place without ambiguity: each part behind its length.
+func (p Place) associated() []byte {
+	b := make([]byte, 0, 16+len(p.PK)+len(p.SK))
+	b = append(b, "channelhub.table"...)
+	b = binary.AppendUvarint(b, uint64(len(p.PK)))
+	b = append(b, p.PK...)
+	b = binary.AppendUvarint(b, uint64(len(p.SK)))
+	b = append(b, p.SK...)
+	return append(b, p.Schema)
+}
+
+const keyBytes = 32
+
+type keyName struct {
+	client model.ClientID
+	key    KeyID
+}
+
+// cachedKey is a usable key, or the knowledge that there is none.
+type cachedKey struct{ aead *subtle.AESGCM }
+
+// CreateKey makes the key if there is none yet. Repeating it is harmless.
+func (c *Client) CreateKey(ctx context.Context, id KeyID) error {
+	if id == ErasedKey || id == "" {
+		return model.Errorf(model.Internal, "create record key", "key id %q is reserved", id)
+	}
+	ks, err := c.keyset(ctx)
+	if err != nil {
+		return err
+	}
+	raw := make([]byte, keyBytes)
+	_, _ = rand.Read(raw)
+	wrapped, err := ks.seal.Encrypt(raw, c.keyContext(id))
+	clear(raw)
+	if err != nil {
+		return model.Wrap(model.Internal, "wrap record key", err)
+	}
+	if wrapped, err = c.store.Create(ctx, string(id), wrapped); err != nil {
+		return fmt.Errorf("create record key: %w", err)
+	}
+	k, err := c.unwrapKey(ctx, id, wrapped)
+	if err != nil {
+		return err
+	}
+	c.s.keys.Set(keyName{c.id, id}, k)
+	return nil
+}
+
+// DestroyKey erases the key: no record sealed under it opens from now on in
+// this process, and none anywhere once the key store has forgotten it.
+func (c *Client) DestroyKey(ctx context.Context, id KeyID) error {
+	err := c.store.Destroy(ctx, string(id))
+	c.s.keys.Set(keyName{c.id, id}, cachedKey{})
+	if err != nil {
+		return fmt.Errorf("destroy record key: %w", err)
+	}
+	return nil
+}
+
+// Seal encrypts a record for its place, compressing it first when that makes
+// it smaller. Plaintext is not retained.
+func (c *Client) Seal(ctx context.Context, id KeyID, at Place, plaintext []byte) ([]byte, error) {
+	k, err := c.key(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("seal record: %w", err)
+	}
+	sealed, err := k.aead.Encrypt(pack(plaintext), at.associated())
+	return sealed, model.Wrap(model.Internal, "seal record", err)
+}
+
+// Open decrypts a record. model.NotFound means that its key was destroyed;
+// model.Corrupt that the bytes were changed or stood elsewhere.
+func (c *Client) Open(ctx context.Context, id KeyID, at Place, sealed []byte) ([]byte, error) {
+	k, err := c.key(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("open record: %w", err)
+	}
+	packed, err := k.aead.Decrypt(sealed, at.associated())
+	if err != nil {
+		return nil, model.Wrap(model.Corrupt, "open record", err)
+	}
+	return unpack(packed)
+}
+
+func (c *Client) key(ctx context.Context, id KeyID) (cachedKey, error) {
+	if id == ErasedKey || id == "" {
+		return cachedKey{}, model.Errorf(model.NotFound, "find record key", "the key was erased")
+	}
+	name := keyName{c.id, id}
+	k, ok := c.s.keys.GetIfPresent(name)
+	if !ok {
+		var err error
+		k, err = c.s.keys.Get(ctx, name, otter.LoaderFunc[keyName, cachedKey](c.loadKey))
+		if err != nil {
+			return cachedKey{}, err
+		}
+	}
+	if k.aead == nil {
+		return cachedKey{}, model.Errorf(model.NotFound, "find record key", "there is no such key")
+	}
+	// The keyset is looked at although the key is cached: a root that denies
+	// access must end the use of everything below it.
+	if _, err := c.keyset(ctx); err != nil {
+		return cachedKey{}, err
+	}
+	return k, nil
+}
+
+func (c *Client) loadKey(ctx context.Context, name keyName) (cachedKey, error) {
+	wrapped, err := c.store.Load(ctx, string(name.key))
+	if model.Is(err, model.NotFound) {
+		return cachedKey{}, nil
+	}
+	if err != nil {
+		return cachedKey{}, fmt.Errorf("load record key: %w", err)
+	}
+	return c.unwrapKey(ctx, name.key, wrapped)
+}
+
+func (c *Client) unwrapKey(ctx context.Context, id KeyID, wrapped []byte) (cachedKey, error) {
+	ks, err := c.keyset(ctx)
+	if err != nil {
+		return cachedKey{}, err
+	}
+	raw, err := ks.seal.Decrypt(wrapped, c.keyContext(id))
+	if err != nil {
+		// The key may be wrapped by a newer keyset than the cached one.
+		if ks, err = c.reload(ctx); err != nil {
+			return cachedKey{}, err
+		}
+		if raw, err = ks.seal.Decrypt(wrapped, c.keyContext(id)); err != nil {
+			return cachedKey{}, model.Wrap(model.Corrupt, "unwrap record key", err)
+		}
+	}
+	gcm, err := subtle.NewAESGCM(raw)
+	clear(raw)
+	if err != nil {
+		return cachedKey{}, model.Wrap(model.Corrupt, "use record key", err)
+	}
+	return cachedKey{aead: gcm}, nil
+}
+
+// reload drops the cached keysets' freshness and asks the root again.
+func (c *Client) reload(ctx context.Context) (*keysets, error) {
+	if ks := c.current.Load(); ks != nil {
+		stale := *ks
+		stale.triedAt = stale.triedAt.Add(-c.s.opts.CachePeriod)
+		c.current.CompareAndSwap(ks, &stale)
+	}
+	return c.keyset(ctx)
+}
+
+func (c *Client) keyContext(id KeyID) []byte {
+	return []byte("channelhub.key\x00" + string(c.id) + "\x00" + string(id))
+}
