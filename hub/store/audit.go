@@ -1,0 +1,141 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/storage/table"
+)
+
+const (
+	auditSchema = 1
+	auditPK     = "audit"
+)
+
+// Act is what somebody did to the hub. Every field holds the hub's own ids and
+// words: no address, no name, no content.
+type Act struct {
+	Actor   string // id of the token that acted
+	Role    string
+	Action  string // such as "token.create"
+	Subject string // such as "token/8f3k…"
+	// Outcome is "done" for a change that is in the same commit. An act that
+	// is no row of ours is told twice: "begun", then "done" or the code that
+	// it failed with.
+	Outcome   string
+	RequestID string
+}
+
+// AuditRow is an act in its place in the chain.
+type AuditRow struct {
+	Act
+	N    uint64
+	At   time.Time
+	Prev [sha256.Size]byte // Hash of row N−1; zeros in the first row
+	Hash [sha256.Size]byte // of the stored value, Prev included
+}
+
+type auditHeader struct {
+	N         uint64 `json:"n"`
+	Prev      []byte `json:"p"`
+	At        Milli  `json:"c"`
+	Actor     string `json:"t"`
+	Role      string `json:"r"`
+	Action    string `json:"a"`
+	Subject   string `json:"s"`
+	Outcome   string `json:"o"`
+	RequestID string `json:"q,omitempty"`
+}
+
+// Audit puts an act that changes no row of ours into the audit log.
+func (s *Store) Audit(ctx context.Context, act Act) error { return s.audited(ctx, act) }
+
+// audited commits ops together with the audit row of the act that they are:
+// both are there, or neither (I7). A failed condition of an op comes back as
+// it is; a row that another hub appended meanwhile is stepped over.
+func (s *Store) audited(ctx context.Context, act Act, ops ...table.Op) error {
+	last, err := s.lastAudit(ctx)
+	if err != nil {
+		return fmt.Errorf("write audit row: %w", err)
+	}
+	for {
+		value, err := encodePlain(auditSchema, auditHeader{
+			N: last.N + 1, Prev: last.Hash[:], At: max(Millis(s.now()), Millis(last.At)),
+			Actor: act.Actor, Role: act.Role, Action: act.Action, Subject: act.Subject,
+			Outcome: act.Outcome, RequestID: act.RequestID,
+		})
+		if err != nil {
+			return err
+		}
+		row := table.Put(auditPK, rowSK(last.N+1), value).IfAbsent()
+		_, err = s.table.Hub().Commit(ctx, append(slices.Clone(ops), row)...)
+		if err == nil {
+			return nil
+		}
+		c, conflict := errors.AsType[*table.ConflictError](err)
+		if !conflict || c.Index < len(ops) || c.Found == nil {
+			return fmt.Errorf("write audit row: %w", err)
+		}
+		if last, err = decodeAudit(*c.Found); err != nil {
+			return err
+		}
+	}
+}
+
+// lastAudit returns the newest row; the zero row when there is none.
+func (s *Store) lastAudit(ctx context.Context) (AuditRow, error) {
+	page, err := s.table.Hub().Query(ctx, table.Query{PK: auditPK, From: logRowTag, To: claimSK, Limit: 1, Reverse: true})
+	if err != nil || len(page.Rows) == 0 {
+		return AuditRow{}, err
+	}
+	return decodeAudit(page.Rows[0])
+}
+
+// AuditRows returns at most limit rows behind row n, in order. A chain that
+// does not hold, because a row is missing or was changed, is model.Corrupt.
+func (s *Store) AuditRows(ctx context.Context, n uint64, limit int) ([]AuditRow, error) {
+	// Row n itself is read too: the first row of the page must link to it.
+	page, err := s.table.Hub().Query(ctx, table.Query{PK: auditPK, From: rowSK(max(n, 1)), To: claimSK, Limit: limit + 1})
+	if err != nil {
+		return nil, fmt.Errorf("read audit rows: %w", err)
+	}
+	var prev AuditRow
+	out := make([]AuditRow, 0, len(page.Rows))
+	for _, found := range page.Rows {
+		row, err := decodeAudit(found)
+		if err != nil {
+			return nil, err
+		}
+		first := prev.N == 0 && row.N == n
+		if !first {
+			if row.N != prev.N+1 || row.Prev != prev.Hash {
+				return nil, model.Errorf(model.Corrupt, "read audit rows", "the chain breaks before row %d", row.N)
+			}
+			out = append(out, row)
+		}
+		prev = row
+	}
+	return out[:min(len(out), limit)], nil
+}
+
+func decodeAudit(row table.Row) (AuditRow, error) {
+	var h auditHeader
+	if _, err := decodeHeader(row.Value, auditSchema, &h); err != nil {
+		return AuditRow{}, fmt.Errorf("read audit row: %w", err)
+	}
+	if len(h.Prev) != sha256.Size || rowSK(h.N) != row.SK {
+		return AuditRow{}, model.Errorf(model.Corrupt, "read audit row", "a row is not in the place that it names")
+	}
+	return AuditRow{
+		Act: Act{
+			Actor: h.Actor, Role: h.Role, Action: h.Action, Subject: h.Subject,
+			Outcome: h.Outcome, RequestID: h.RequestID,
+		},
+		N: h.N, At: h.At.Time(), Prev: [sha256.Size]byte(h.Prev), Hash: sha256.Sum256(row.Value),
+	}, nil
+}

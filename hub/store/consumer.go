@@ -1,0 +1,101 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/storage/table"
+)
+
+const consumerSchema = 1
+
+// Consumer is how far a reader of the feed has acknowledged: a place in each
+// of the client's feed logs, and when it got there. A Consumer is a value.
+type Consumer struct {
+	Name  string
+	Marks []Position
+	At    time.Time
+
+	version table.Version
+}
+
+type consumerHeader struct {
+	N     []uint64 `json:"n"`
+	Index []int    `json:"i"`
+	At    Milli    `json:"c"`
+}
+
+// Consumer returns the row of a consumer; one that never acknowledged starts
+// before the oldest event.
+func (c *Client) Consumer(ctx context.Context, name string) (Consumer, error) {
+	k := Consumer{Name: name, Marks: make([]Position, c.shards)}
+	row, err := c.rows.Get(ctx, "u/"+name, "u")
+	if model.Is(err, model.NotFound) {
+		return k, nil
+	}
+	if err != nil {
+		return Consumer{}, fmt.Errorf("read consumer: %w", err)
+	}
+	return k, k.decode(row)
+}
+
+// Acknowledge moves the consumer's marks forward; a mark never goes back,
+// whatever order acknowledgements arrive in. It returns the row as it is then.
+func (c *Client) Acknowledge(ctx context.Context, name string, marks []Position) (Consumer, error) {
+	k, err := c.Consumer(ctx, name)
+	if err != nil {
+		return Consumer{}, err
+	}
+	for {
+		moved := false
+		for i := range min(len(marks), len(k.Marks)) {
+			if k.Marks[i].Less(marks[i]) {
+				k.Marks[i], moved = marks[i], true
+			}
+		}
+		if !moved {
+			return k, nil
+		}
+		k.At = c.now()
+		h := consumerHeader{At: Millis(k.At)}
+		for _, m := range k.Marks {
+			h.N, h.Index = append(h.N, m.N), append(h.Index, m.Index)
+		}
+		value, err := encodePlain(consumerSchema, h)
+		if err != nil {
+			return Consumer{}, err
+		}
+		version, err := c.rows.Commit(ctx, table.Put("u/"+name, "u", value).IfVersion(k.version))
+		if err == nil {
+			k.version = version
+			return k, nil
+		}
+		found, conflict := conflictOf(err)
+		if !conflict {
+			return Consumer{}, fmt.Errorf("write consumer: %w", err)
+		}
+		k = Consumer{Name: name, Marks: make([]Position, c.shards)}
+		if found != nil {
+			if err := k.decode(*found); err != nil {
+				return Consumer{}, err
+			}
+		}
+	}
+}
+
+func (k *Consumer) decode(row table.Row) error {
+	var h consumerHeader
+	if _, err := decodeHeader(row.Value, consumerSchema, &h); err != nil {
+		return fmt.Errorf("read consumer: %w", err)
+	}
+	if len(h.N) != len(h.Index) {
+		return model.Errorf(model.Corrupt, "read consumer", "marks are incomplete")
+	}
+	for i := range min(len(h.N), len(k.Marks)) {
+		k.Marks[i] = Position{N: h.N[i], Index: h.Index[i]}
+	}
+	k.At, k.version = h.At.Time(), row.Version
+	return nil
+}

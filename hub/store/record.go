@@ -1,0 +1,90 @@
+package store
+
+import (
+	"encoding/json"
+
+	"github.com/channelhub/channelhub/hub/model"
+)
+
+// RecordKind says what a record of a log points at.
+type RecordKind string
+
+// The kinds of record.
+const (
+	// EventRecord points at an event row.
+	EventRecord RecordKind = "e"
+	// StatusRecord tells a move of an outbound message; the message row holds
+	// the rest.
+	StatusRecord RecordKind = "s"
+	// SignalRecord tells of somebody typing; it points at nothing.
+	SignalRecord RecordKind = "g"
+	// DeliveryRecord is a lane entry: it points at a message row.
+	DeliveryRecord RecordKind = "d"
+)
+
+// Record is one entry of a log row. It holds ids, states and times only, so
+// that it can lie in clear: lists and counts are made without opening a row.
+type Record struct {
+	Kind         RecordKind
+	Conversation model.ConversationID
+	// Key is the event row's key, or the UUID of the message.
+	Key model.Random16
+	// Seq tells the moves of one message apart; 0 elsewhere.
+	Seq       int
+	Type      model.EventType
+	Account   model.AccountID
+	Direction model.Direction
+	Old, New  model.Status
+	At        Milli // commit time
+	Author    model.Author
+}
+
+// recordJSON keeps names short: a row is billed by the KiB.
+type recordJSON struct {
+	Kind         RecordKind           `json:"k"`
+	Conversation model.ConversationID `json:"v"`
+	Key          []byte               `json:"i"`
+	Seq          int                  `json:"q,omitempty"`
+	Type         model.EventType      `json:"t,omitempty"`
+	Account      model.AccountID      `json:"a,omitempty"`
+	Direction    model.Direction      `json:"d,omitempty"`
+	Old          model.Status         `json:"o,omitempty"`
+	New          model.Status         `json:"n,omitempty"`
+	At           Milli                `json:"c,omitempty"`
+	Author       model.Author         `json:"u,omitempty"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (r Record) MarshalJSON() ([]byte, error) {
+	return json.Marshal(recordJSON{
+		Kind: r.Kind, Conversation: r.Conversation, Key: r.Key[:], Seq: r.Seq, Type: r.Type,
+		Account: r.Account, Direction: r.Direction, Old: r.Old, New: r.New, At: r.At, Author: r.Author,
+	})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *Record) UnmarshalJSON(b []byte) error {
+	var j recordJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	if len(j.Key) != 16 {
+		return model.Errorf(model.Corrupt, "decode log record", "a key has 16 bytes, not %d", len(j.Key))
+	}
+	*r = Record{
+		Kind: j.Kind, Conversation: j.Conversation, Key: model.Random16(j.Key), Seq: j.Seq, Type: j.Type,
+		Account: j.Account, Direction: j.Direction, Old: j.Old, New: j.New, At: j.At, Author: j.Author,
+	}
+	return nil
+}
+
+// recordID is what makes two records the same: appending one that is there
+// already changes nothing.
+type recordID struct {
+	kind         RecordKind
+	conversation model.ConversationID
+	key          model.Random16
+	seq          int
+}
+
+func (r Record) id() recordID { return recordID{r.Kind, r.Conversation, r.Key, r.Seq} }
