@@ -1,0 +1,93 @@
+package config
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"testing"
+)
+
+// TestListenerTLS needs real key pairs, which golden files had better not hold.
+func TestListenerTLS(t *testing.T) {
+	dir := t.TempDir()
+	writeKeyPair(t, dir+"/a")
+	writeKeyPair(t, dir+"/b")
+	for name, test := range map[string]struct{ cert, key, fault string }{
+		"a pair":            {"a.cert", "a.key", ""},
+		"of different keys": {"a.cert", "b.key", "the certificate and key cannot be used"},
+		"no such file":      {"a.cert", "c.key", "the certificate and key cannot be used"},
+		"no key":            {"a.cert", "", "is missing while cert_file is set"},
+		"no certificate":    {"", "a.key", "is missing while key_file is set"},
+		"neither":           {"", "", "would serve plain text beyond loopback"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := dir + "/" + strings.ReplaceAll(name, " ", "-") + ".yaml"
+			in := func(name string) string {
+				if name == "" {
+					return ""
+				}
+				return dir + "/" + name
+			}
+			writeFile(t, file, fmt.Sprintf("listeners: {admin: {address: 0.0.0.0:0, tls: {cert_file: %q, key_file: %q}}}\n", in(test.cert), in(test.key)))
+			_, _, err := Load(t.Context(), &Options{Files: []string{file}, Env: noEnvironment})
+			if test.fault == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			faults, ok := errors.AsType[*FaultsError](err)
+			if !ok || len(faults.Faults) != 1 || !strings.Contains(faults.Faults[0].Detail, test.fault) {
+				t.Errorf("got %v, want one fault with %q", err, test.fault)
+			}
+		})
+	}
+}
+
+func writeKeyPair(t *testing.T, name string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"hub.example.com"}}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, name+".cert", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})))
+	writeFile(t, name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
+}
+
+func TestLoopback(t *testing.T) {
+	for host, want := range map[string]bool{
+		"127.0.0.1": true, "127.9.9.9": true, "::1": true, "::ffff:127.0.0.1": true, "localhost": true,
+		"": false, "0.0.0.0": false, "::": false, "10.0.0.1": false, "hub.example.com": false, "localhost.example.com": false,
+	} {
+		if got := loopback(host); got != want {
+			t.Errorf("loopback(%q) = %v", host, got)
+		}
+	}
+}
+
+func TestClosest(t *testing.T) {
+	known := []string{"timeout", "address", "behind_proxy", "key", "accounts"}
+	for word, want := range map[string]string{
+		"timout": "timeout", "addrss": "address", "addresss": "address", "behindproxy": "behind_proxy",
+		"kye": "key", "acounts": "accounts", "zzz": "", "": "", "something_else": "",
+	} {
+		if got := closest(word, known); got != want {
+			t.Errorf("closest(%q) = %q, want %q", word, got, want)
+		}
+	}
+}
