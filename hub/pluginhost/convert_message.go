@@ -1,0 +1,154 @@
+package pluginhost
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+
+	"github.com/channelhub/channelhub/hub/model"
+	connectorv1 "github.com/channelhub/channelhub/sdk/proto/channelhub/connector/v1"
+)
+
+func messageEventIn(m *connectorv1.Message, out *Event) reason {
+	if len(m.GetAttachments()) > maxAttachments {
+		return reasonFiles
+	}
+	if len(m.GetProviderId()) > maxProviderID {
+		return reasonSize
+	}
+	replyTo, ok := referenceIn(m.GetReplyTo())
+	if !ok {
+		return reasonTarget
+	}
+	message := &model.Message{
+		ProviderID: m.GetProviderId(), Direction: model.Inbound,
+		Author: authorIn(m.GetAuthor()), ReplyTo: replyTo,
+	}
+	for _, a := range m.GetAttachments() {
+		if len(a.GetFetchRef()) > maxFetchRef {
+			return reasonFiles
+		}
+		message.Attachments = append(message.Attachments, attachmentIn(a))
+		out.FetchRefs = append(out.FetchRefs, a.GetFetchRef())
+	}
+	switch {
+	case m.GetContent().HasForm():
+		content, why := contentIn(m.GetContent())
+		if why != reasonNone {
+			return why
+		}
+		message.Content = content
+	case len(message.Attachments) > 0:
+		message.Content = &model.Content{Type: model.ContentMedia}
+	case m.HasContent():
+		// A form of a newer contract: kept, under the only name there is.
+		message.Content = &model.Content{Type: model.ContentUnsupported, Kind: kindName("")}
+	default:
+		return reasonContent
+	}
+	if context := m.GetContext(); len(context) > 0 {
+		if len(context) > maxContext || !json.Valid(context) {
+			return reasonContent
+		}
+		message.Context = context
+	}
+	out.Type = model.MessageReceived
+	if message.Content.Type == model.ContentPostback {
+		out.Type = model.PostbackReceived
+	}
+	out.Message = message
+	return reasonNone
+}
+
+// contentIn converts a form. A form that the common format names and the hub
+// has no fields for yet becomes unsupported under its own name: the client
+// application learns that something came, and what.
+func contentIn(c *connectorv1.Content) (*model.Content, reason) {
+	switch c.WhichForm() {
+	case connectorv1.Content_Text_case:
+		text := c.GetText().GetText()
+		if text == "" || len(text) > maxText {
+			return nil, reasonContent
+		}
+		return &model.Content{Type: model.ContentText, Text: text}, reasonNone
+	case connectorv1.Content_Media_case:
+		if len(c.GetMedia().GetCaption()) > maxText {
+			return nil, reasonContent
+		}
+		return &model.Content{Type: model.ContentMedia, Text: c.GetMedia().GetCaption()}, reasonNone
+	case connectorv1.Content_Postback_case:
+		p := c.GetPostback()
+		if p.GetPayload() == "" || len(p.GetPayload()) > maxPayload {
+			return nil, reasonContent
+		}
+		return &model.Content{Type: model.ContentPostback, Payload: p.GetPayload(), Title: cut(p.GetTitle(), maxTitle)}, reasonNone
+	case connectorv1.Content_Location_case:
+		return unsupportedContent(string(model.ContentLocation)), reasonNone
+	case connectorv1.Content_Menu_case:
+		return unsupportedContent(string(model.ContentMenu)), reasonNone
+	case connectorv1.Content_LinkButton_case:
+		return unsupportedContent(string(model.ContentLinkButton)), reasonNone
+	case connectorv1.Content_Unsupported_case:
+		return unsupportedContent(c.GetUnsupported().GetKind()), reasonNone
+	case connectorv1.Content_Raw_case:
+		return unsupportedContent(c.GetRaw().GetType()), reasonNone
+	default:
+		return nil, reasonContent
+	}
+}
+
+func unsupportedContent(kind string) *model.Content {
+	return &model.Content{Type: model.ContentUnsupported, Kind: kindName(kind)}
+}
+
+// kindName is a provider's own name of a thing.
+func kindName(kind string) string {
+	if kind = printable(kind, maxKind); kind != "" {
+		return kind
+	}
+	return "unknown"
+}
+
+func attachmentIn(a *connectorv1.Attachment) model.Attachment {
+	return model.Attachment{
+		Name:     printable(a.GetName(), maxFileName),
+		Kind:     attachmentKindIn(a.GetKind()),
+		MimeType: mimeTypeIn(a.GetMimeType()),
+		Size:     max(a.GetSize(), 0),
+		State:    model.AttachmentPending,
+	}
+}
+
+func attachmentKindIn(kind string) model.AttachmentKind {
+	switch k := model.AttachmentKind(kind); k {
+	case model.Image, model.Video, model.Audio, model.Voice, model.Sticker:
+		return k
+	default:
+		return model.File
+	}
+}
+
+var mimeType = regexp.MustCompile(`^[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+$`)
+
+// mimeTypeIn keeps the type without its parameters, and nothing that is none.
+func mimeTypeIn(s string) string {
+	s, _, _ = strings.Cut(s, ";")
+	s = strings.ToLower(strings.TrimSpace(s))
+	if len(s) > maxMimeType || !mimeType.MatchString(s) {
+		return ""
+	}
+	return s
+}
+
+func authorIn(a connectorv1.Author) model.Author {
+	switch a {
+	case connectorv1.Author_AUTHOR_CSR:
+		return model.CSR
+	case connectorv1.Author_AUTHOR_BOT:
+		return model.Bot
+	case connectorv1.Author_AUTHOR_SYSTEM:
+		return model.System
+	default:
+		return model.Customer
+	}
+}
