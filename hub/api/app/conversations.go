@@ -1,0 +1,261 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/channelhub/channelhub/hub/api/web"
+	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/store"
+)
+
+// conversationView is a conversation as a list shows it.
+type conversationView struct {
+	ID          model.ConversationID `json:"id"`
+	AccountID   model.AccountID      `json:"account_id"`
+	Channel     string               `json:"channel"`
+	State       string               `json:"state"` // "open" or "ended", of the newest session
+	SessionID   model.SessionID      `json:"session_id,omitempty"`
+	Contact     model.Contact        `json:"contact"`
+	LastMessage *model.Message       `json:"last_message,omitempty"`
+	LastEventAt model.Time           `json:"last_event_at"`
+	// ReadUpTo is the message up to which the CSR side has read.
+	ReadUpTo model.MessageID `json:"read_up_to,omitempty"`
+	OptedOut bool            `json:"opted_out,omitempty"`
+}
+
+var errNoConversation = model.Errorf(model.NotFound, "find conversation", "There is no such conversation.")
+
+// scanRows bounds how far back a list looks: what lies behind is past most
+// retentions, and a list must not read a client's whole past.
+const scanRows = 20_000
+
+// listConversations walks the feed backwards and keeps the first sight of
+// each conversation. The cursor is the place in the walk; what was seen before
+// it is passed over by its newer activity.
+func (a *App) listConversations(w http.ResponseWriter, r *http.Request) {
+	limit, err := web.Limit(r, 50, 200)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	client, _, err := a.client(r)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	cursor, err := parseListCursor(r.URL.Query().Get("cursor"))
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	found, err := a.recent(r.Context(), client)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	out := []conversationView{}
+	next := ""
+	for _, f := range found {
+		if !cursor.after(f.at, string(f.conv)) {
+			continue
+		}
+		if len(out) == limit {
+			last := out[limit-1]
+			next = listCursor{last.LastEventAt.UnixMilli(), string(last.ID)}.String()
+			break
+		}
+		v, err := a.conversationView(r.Context(), client, f.conv, f.at)
+		if model.Is(err, model.NotFound) {
+			continue
+		}
+		if err != nil {
+			web.Fail(w, r, err)
+			return
+		}
+		out = append(out, v)
+	}
+	web.JSON(w, r, http.StatusOK, web.ListOf(out, next))
+}
+
+// sight is a conversation and its newest activity.
+type sight struct {
+	conv model.ConversationID
+	at   time.Time
+}
+
+// recent returns the client's conversations by their newest activity.
+func (a *App) recent(ctx context.Context, client *store.Client) ([]sight, error) {
+	seen := map[model.ConversationID]time.Time{}
+	for _, log := range client.FeedLogs() {
+		at := uint64(0)
+		for n := 0; n < scanRows; {
+			rows, err := log.ReadBack(ctx, at, 500)
+			if err != nil {
+				return nil, err
+			}
+			for _, row := range rows {
+				for _, rec := range row.Records {
+					if rec.Kind == store.SignalRecord {
+						continue
+					}
+					if t := rec.At.Time(); t.After(seen[rec.Conversation]) {
+						seen[rec.Conversation] = t
+					}
+				}
+				at = row.N
+			}
+			n += len(rows)
+			if len(rows) < 500 || at <= 1 {
+				break
+			}
+		}
+	}
+	out := make([]sight, 0, len(seen))
+	for conv, at := range seen {
+		out = append(out, sight{conv, at})
+	}
+	slices.SortFunc(out, func(x, y sight) int {
+		if d := y.at.Compare(x.at); d != 0 {
+			return d
+		}
+		return strings.Compare(string(y.conv), string(x.conv))
+	})
+	return out, nil
+}
+
+func (a *App) conversationView(ctx context.Context, client *store.Client, id model.ConversationID, at time.Time) (conversationView, error) {
+	h, err := client.History(ctx, id)
+	if err != nil {
+		return conversationView{}, err
+	}
+	v := conversationView{ID: id, State: "open", LastEventAt: model.At(at)}
+	conv, err := client.ReadConversation(ctx, id)
+	switch {
+	case err == nil:
+		v.AccountID, v.Contact, v.SessionID, v.ReadUpTo, v.OptedOut = conv.Account, conv.ContactValue(), conv.Session, conv.ReadByCSR, conv.OptedOut
+		if conv.SessionEnded {
+			v.State = "ended"
+		}
+	case model.Is(err, model.NotFound) && len(h.Outbound) > 0:
+		// The client wrote first, and nobody has answered yet.
+		o := h.Outbound[0]
+		v.AccountID = o.Account
+		if v.Contact, err = client.Contact(ctx, model.ContactID(o.SealKey)); err != nil {
+			return conversationView{}, err
+		}
+	default:
+		return conversationView{}, hide(err, errNoConversation)
+	}
+	v.Channel = a.channelOf(v.AccountID)
+	if all := a.messagesOf(h); len(all) > 0 {
+		last := all[len(all)-1]
+		v.LastMessage = &last
+		if v.LastEventAt.IsZero() || v.LastEventAt.Before(last.CreatedAt.Time) {
+			v.LastEventAt = *last.CreatedAt
+		}
+	}
+	if v.LastEventAt.IsZero() {
+		v.LastEventAt = model.At(conv.Committed)
+	}
+	return v, nil
+}
+
+// messagesOf is what was said, both ways, in the order of commit; content past
+// its end is left out.
+func (a *App) messagesOf(h store.History) []model.Message {
+	now := a.Now()
+	var out []model.Message
+	for _, e := range h.Events {
+		if e.Event.Message == nil || !now.Before(e.ContentUntil) || e.Type == model.MessageEdited || e.Type == model.MessageDeleted {
+			continue
+		}
+		m := *e.Event.Message
+		at := model.At(e.Committed)
+		m.CreatedAt = &at
+		out = append(out, m)
+	}
+	for _, o := range h.Outbound {
+		if now.Before(o.ContentUntil) {
+			out = append(out, o.View())
+		}
+	}
+	slices.SortFunc(out, func(x, y model.Message) int {
+		if d := x.CreatedAt.Compare(y.CreatedAt.Time); d != 0 {
+			return d
+		}
+		return strings.Compare(string(x.ID), string(y.ID))
+	})
+	return out
+}
+
+func (a *App) getConversation(w http.ResponseWriter, r *http.Request) {
+	client, _, err := a.client(r)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	id := model.ConversationID(r.PathValue("id"))
+	if !id.Valid() {
+		web.Fail(w, r, errNoConversation)
+		return
+	}
+	v, err := a.conversationView(r.Context(), client, id, time.Time{})
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	web.JSON(w, r, http.StatusOK, v)
+}
+
+func (a *App) listMessages(w http.ResponseWriter, r *http.Request) {
+	limit, err := web.Limit(r, 50, 200)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	client, _, err := a.client(r)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	cursor, err := parseListCursor(r.URL.Query().Get("cursor"))
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	id := model.ConversationID(r.PathValue("id"))
+	if !id.Valid() {
+		web.Fail(w, r, errNoConversation)
+		return
+	}
+	h, err := client.History(r.Context(), id)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	if len(h.Events) == 0 && len(h.Outbound) == 0 {
+		if _, err := client.ReadConversation(r.Context(), id); err != nil {
+			web.Fail(w, r, hide(err, errNoConversation))
+			return
+		}
+	}
+	all := a.messagesOf(h)
+	out := []model.Message{}
+	next := ""
+	for _, m := range slices.Backward(all) { // newest first
+		if !cursor.after(m.CreatedAt.Time, string(m.ID)) {
+			continue
+		}
+		if len(out) == limit {
+			last := out[limit-1]
+			next = listCursor{last.CreatedAt.UnixMilli(), string(last.ID)}.String()
+			break
+		}
+		out = append(out, m)
+	}
+	web.JSON(w, r, http.StatusOK, web.ListOf(out, next))
+}

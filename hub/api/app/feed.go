@@ -1,0 +1,167 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/store"
+)
+
+// signalLife is how long somebody is typing: an older record is history.
+const signalLife = 6 * time.Second
+
+// page is a stretch of a client's feed.
+type page struct {
+	events []model.Event
+	ends   [][]store.Position // behind each event
+	at     []store.Position   // behind the last record looked at
+	more   bool
+}
+
+// readFeed returns at most limit events behind the marks, in order within each
+// of the client's logs, and so within each conversation (I4). Records whose
+// content has ended are passed over.
+func (a *App) readFeed(ctx context.Context, client *store.Client, from []store.Position, limit int) (page, error) {
+	p := page{at: append([]store.Position(nil), from...)}
+	for shard, log := range client.FeedLogs() {
+		for len(p.events) < limit {
+			// A mark is the next unread record: its own row is read again
+			// when it was left half way.
+			rows, err := log.Read(ctx, before(p.at[shard].N), rowsFor(limit-len(p.events)))
+			if err != nil {
+				return page{}, err
+			}
+			took := false
+			for _, row := range rows {
+				if row.N < p.at[shard].N {
+					continue
+				}
+				skip := 0
+				if row.N == p.at[shard].N {
+					skip = p.at[shard].Index
+				}
+				for i := skip; i < len(row.Records); i++ {
+					if len(p.events) == limit {
+						p.more = true
+						return p, nil
+					}
+					ev, ok, err := a.render(ctx, client, uint16(shard), row.N, i, row.Records[i])
+					if err != nil {
+						return page{}, err
+					}
+					took = true
+					p.at[shard] = behind(row, i)
+					if ok {
+						p.events = append(p.events, ev)
+						p.ends = append(p.ends, append([]store.Position(nil), p.at...))
+					}
+				}
+			}
+			if !took {
+				break
+			}
+		}
+	}
+	return p, nil
+}
+
+// rowsFor is how many rows to read for n events: rows hold several under load.
+func rowsFor(n int) int { return min(max(n, 1)+1, 200) }
+
+func before(n uint64) uint64 {
+	if n == 0 {
+		return 0
+	}
+	return n - 1
+}
+
+// behind is the place behind record i of a row: the next row when it was the
+// last.
+func behind(row store.LogRow, i int) store.Position {
+	if i+1 == len(row.Records) {
+		return store.Position{N: row.N + 1}
+	}
+	return store.Position{N: row.N, Index: i + 1}
+}
+
+// render makes the event of a record; false when there is nothing left to
+// show.
+func (a *App) render(ctx context.Context, client *store.Client, shard uint16, n uint64, index int, rec store.Record) (model.Event, bool, error) {
+	switch rec.Kind {
+	case store.EventRecord:
+		return a.renderEvent(ctx, client, rec)
+	case store.StatusRecord:
+		return a.renderStatus(ctx, client, shard, n, index, rec)
+	case store.SignalRecord:
+		if a.Now().Sub(rec.At.Time()) > signalLife {
+			return model.Event{}, false, nil
+		}
+		ev, err := a.bare(ctx, client, shard, n, index, rec)
+		ev.Author = rec.Author
+		return ev, err == nil, err
+	case store.DeliveryRecord:
+		// Lane entries do not lie in the feed.
+	}
+	return model.Event{}, false, nil
+}
+
+func (a *App) renderEvent(ctx context.Context, client *store.Client, rec store.Record) (model.Event, bool, error) {
+	e, err := client.Event(ctx, rec.Conversation, rec.Key)
+	if model.Is(err, model.NotFound) {
+		return model.Event{}, false, nil // past its retention, or erased
+	}
+	if err != nil {
+		return model.Event{}, false, err
+	}
+	if !a.Now().Before(e.ContentUntil) { // I9
+		return model.Event{}, false, nil
+	}
+	return e.Event, true, nil
+}
+
+func (a *App) renderStatus(ctx context.Context, client *store.Client, shard uint16, n uint64, index int, rec store.Record) (model.Event, bool, error) {
+	msg, err := client.Outbound(ctx, rec.Conversation, rec.Key)
+	if model.Is(err, model.NotFound) {
+		return model.Event{}, false, nil
+	}
+	if err != nil {
+		return model.Event{}, false, err
+	}
+	ev, err := a.bare(ctx, client, shard, n, index, rec)
+	if err != nil {
+		return model.Event{}, false, err
+	}
+	view := msg.View()
+	// What was said is the client's own; only what became of it is news.
+	view.Content, view.Attachments = nil, nil
+	view.Status = rec.New
+	if msg.Seq != rec.Seq {
+		view.Failure = nil // it belongs to a later move
+	}
+	ev.Message = &view
+	return ev, true, nil
+}
+
+// bare is an event that lives only as a record.
+func (a *App) bare(ctx context.Context, client *store.Client, shard uint16, n uint64, index int, rec store.Record) (model.Event, error) {
+	ev := model.Event{
+		ID:   model.EventPlace{Log: shard, N: n, Index: uint16(index)}.ID(),
+		Type: rec.Type, ClientID: client.ID, AccountID: rec.Account, Channel: a.channelOf(rec.Account),
+		ConversationID: rec.Conversation, OccurredAt: model.At(rec.At.Time()), ReceivedAt: model.At(rec.At.Time()),
+	}
+	conv, err := client.Conversation(ctx, rec.Conversation)
+	switch {
+	case err == nil:
+		contact := conv.ContactValue()
+		ev.Contact, ev.SessionID = &contact, conv.Session
+	case !model.Is(err, model.NotFound):
+		return model.Event{}, err
+	}
+	return ev, nil
+}
+
+func (a *App) channelOf(id model.AccountID) string {
+	acct, _ := a.Accounts.Account(id)
+	return string(acct.Plugin)
+}

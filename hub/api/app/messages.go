@@ -1,0 +1,238 @@
+package app
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/channelhub/channelhub/hub/api/web"
+	"github.com/channelhub/channelhub/hub/flow/outbound"
+	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/store"
+)
+
+// maxMessageBody fits 64 KiB of text however it is escaped, and the rest.
+const maxMessageBody = 512 << 10
+
+// messageRequest is the body of POST /v1/messages.
+type messageRequest struct {
+	AccountID model.AccountID `json:"account_id"`
+	To        struct {
+		ContactID   model.ContactID   `json:"contact_id"`
+		Address     string            `json:"address"`
+		AddressKind model.AddressKind `json:"address_kind"`
+	} `json:"to"`
+	Content     model.Content        `json:"content"`
+	Attachments []model.AttachmentID `json:"attachments"`
+	ReplyTo     *model.Reference     `json:"reply_to"`
+	Context     model.Context        `json:"context"`
+	ExpireAfter *string              `json:"expire_after"`
+	Author      model.Author         `json:"author"`
+}
+
+// messageAccepted is the answer: the message is in its lane.
+type messageAccepted struct {
+	ID             model.MessageID      `json:"id"`
+	Status         model.Status         `json:"status"`
+	AccountID      model.AccountID      `json:"account_id"`
+	ConversationID model.ConversationID `json:"conversation_id"`
+	CreatedAt      model.Time           `json:"created_at"`
+	ExpiresAt      model.Time           `json:"expires_at"`
+}
+
+func (m messageRequest) request(trace string) (outbound.Request, error) {
+	var faults []model.Fault
+	r := outbound.Request{
+		Account: m.AccountID, Contact: m.To.ContactID,
+		Address: model.Address{Kind: m.To.AddressKind, Value: m.To.Address},
+		Content: m.Content, ReplyTo: m.ReplyTo, Context: m.Context, Author: m.Author,
+		Attach: m.Attachments, TraceID: trace,
+	}
+	if m.AccountID == "" {
+		faults = append(faults, model.Fault{Field: "account_id", Detail: "say which of your accounts sends the message"})
+	}
+	switch m.Author {
+	case "", model.CSR, model.Bot, model.System:
+	default:
+		faults = append(faults, model.Fault{Field: "author", Detail: `give "csr", "bot" or "system"`})
+	}
+	if m.ExpireAfter != nil {
+		d, err := time.ParseDuration(*m.ExpireAfter)
+		if err != nil {
+			faults = append(faults, model.Fault{Field: "expire_after", Detail: `give a duration such as "30m" or "24h"`})
+		}
+		r.Expire, r.HasExpire = d, true
+	}
+	if faults != nil {
+		return r, web.Invalid("The message cannot be sent as it is.", faults...)
+	}
+	return r, nil
+}
+
+func (a *App) postMessage(w http.ResponseWriter, r *http.Request) {
+	var req messageRequest
+	body, err := web.ReadJSON(w, r, maxMessageBody, &req)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	idem, err := idempotency(r, body)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	order, err := req.request(r.Header.Get("Traceparent"))
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	p := web.PrincipalOf(r.Context())
+	dry, err := dryRun(r)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	if dry {
+		if err := a.Outbound.Judge(r.Context(), p.Client, order); err != nil {
+			web.Fail(w, r, err)
+			return
+		}
+		web.JSON(w, r, http.StatusOK, verdict{Accepted: true})
+		return
+	}
+	accepted, err := a.Outbound.Submit(r.Context(), p.Client, order, idem)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	if accepted.Replayed {
+		w.Header().Set("Idempotent-Replayed", "true")
+	}
+	m := accepted.Message
+	web.JSON(w, r, http.StatusAccepted, messageAccepted{
+		ID: m.ID(), Status: model.Queued, AccountID: m.Account, ConversationID: m.Conversation,
+		CreatedAt: model.At(m.Created), ExpiresAt: model.At(m.ExpireAfter),
+	})
+}
+
+// verdict is the answer of a dry run that found nothing wrong; a fault is
+// answered as the real call would.
+type verdict struct {
+	Accepted bool `json:"accepted"`
+}
+
+func dryRun(r *http.Request) (bool, error) {
+	s := r.URL.Query().Get("dry_run")
+	if s == "" {
+		return false, nil
+	}
+	b, err := strconv.ParseBool(s)
+	if err != nil {
+		return false, web.Invalid("A parameter is wrong.", model.Fault{Field: "dry_run", Detail: "give true or false"})
+	}
+	return b, nil
+}
+
+const maxIdempotencyKey = 255
+
+func idempotency(r *http.Request, body []byte) (outbound.Idempotency, error) {
+	key := r.Header.Get("Idempotency-Key")
+	if len(key) > maxIdempotencyKey {
+		return outbound.Idempotency{}, web.Invalid("A header is wrong.",
+			model.Fault{Field: "Idempotency-Key", Detail: "give at most 255 bytes; a random UUID does"})
+	}
+	return outbound.Idempotency{Route: "POST /v1/messages", Key: key, Body: body}, nil
+}
+
+// messageView is a message with where it is and how far it has come.
+type messageView struct {
+	model.Message
+	AccountID      model.AccountID      `json:"account_id"`
+	ConversationID model.ConversationID `json:"conversation_id"`
+	Attempts       int                  `json:"attempts,omitempty"`
+	Timeline       []moveView           `json:"timeline,omitempty"`
+}
+
+// moveView is one entry of a timeline.
+type moveView struct {
+	Status  model.Status `json:"status"`
+	At      model.Time   `json:"at"`
+	Attempt int          `json:"attempt,omitempty"`
+	Outcome string       `json:"outcome,omitempty"`
+	Code    string       `json:"code,omitempty"`
+}
+
+func viewOf(o store.Outbound) messageView {
+	v := messageView{Message: o.View(), AccountID: o.Account, ConversationID: o.Conversation, Attempts: o.Attempts}
+	for _, m := range o.Timeline {
+		v.Timeline = append(v.Timeline, moveView(m))
+	}
+	return v
+}
+
+func (a *App) getMessage(w http.ResponseWriter, r *http.Request) {
+	client, p, err := a.client(r)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	id := model.MessageID(r.PathValue("id"))
+	place, ok := id.Place()
+	if !ok {
+		web.Fail(w, r, errNoMessage)
+		return
+	}
+	if place.Direction == model.Inbound {
+		e, err := client.Event(r.Context(), place.Conversation, place.Key)
+		if err != nil || e.Event.Message == nil {
+			web.Fail(w, r, hide(err, errNoMessage))
+			return
+		}
+		created := model.At(e.Committed)
+		m := *e.Event.Message
+		m.CreatedAt = &created
+		web.JSON(w, r, http.StatusOK, messageView{Message: m, AccountID: e.Account, ConversationID: e.Conversation})
+		return
+	}
+	_, msg, err := a.Outbound.Message(r.Context(), p.Client, id)
+	if err != nil {
+		web.Fail(w, r, hide(err, errNoMessage))
+		return
+	}
+	v := viewOf(msg)
+	if a.Outbound.Sending(r.Context(), client, msg) {
+		v.Status = model.Sending
+	}
+	web.JSON(w, r, http.StatusOK, v)
+}
+
+var errNoMessage = model.Errorf(model.NotFound, "find message", "There is no such message.")
+
+// hide answers whatever was not found like anything else that is not there;
+// other errors stay as they are.
+func hide(err, missing error) error {
+	if err == nil || model.Is(err, model.NotFound) {
+		return missing
+	}
+	return err
+}
+
+func (a *App) resolveMessage(w http.ResponseWriter, r *http.Request) {
+	var req struct {
+		As outbound.Resolution `json:"as"`
+	}
+	if _, err := web.ReadJSON(w, r, 4<<10, &req); err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	p := web.PrincipalOf(r.Context())
+	msg, err := a.Outbound.Resolve(r.Context(), p.Client, model.MessageID(r.PathValue("id")), req.As)
+	if err != nil {
+		if model.Is(err, model.NotFound) {
+			err = errNoMessage
+		}
+		web.Fail(w, r, err)
+		return
+	}
+	web.JSON(w, r, http.StatusOK, viewOf(msg))
+}

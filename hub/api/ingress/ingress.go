@@ -1,0 +1,264 @@
+// Package ingress takes providers' webhooks: /in/{plugin} and
+// /in/{plugin}/{account}. It reads the body once, lets the connector verify and
+// translate it, has the events made durable, and only then sends the
+// connector's reply (I1). A failure half-way is a 5xx: the provider's repeat is
+// harmless.
+package ingress
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/channelhub/channelhub/hub/accounts"
+	"github.com/channelhub/channelhub/hub/api/web"
+	"github.com/channelhub/channelhub/hub/flow/inbound"
+	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/pluginhost"
+)
+
+const (
+	defaultBody = 1 << 20
+	bodyTimeout = 10 * time.Second
+	// receiveTimeout bounds the connector's part; the provider's own deadline
+	// is seldom longer.
+	receiveTimeout = 10 * time.Second
+)
+
+// Connectors is the plugin host as this room uses it.
+type Connectors interface {
+	Describe(id model.PluginID) (pluginhost.Descriptor, bool)
+	ReceiveHTTP(ctx context.Context, id model.PluginID, requests []pluginhost.HTTPRequest) ([]pluginhost.HTTPResult, error)
+}
+
+// Journal keeps requests while their connector is away.
+type Journal interface {
+	// Active reports whether the route must go through the journal: it holds
+	// requests that were not replayed yet, and live traffic must not overtake
+	// them.
+	Active(plugin model.PluginID, account model.AccountID) bool
+	// Keep makes the request durable, or fails with model.Unavailable when the
+	// journal is full.
+	Keep(ctx context.Context, plugin model.PluginID, account accounts.Account, req pluginhost.HTTPRequest) error
+}
+
+// Options for New.
+type Options struct {
+	Accounts    *accounts.Registry
+	Connectors  Connectors
+	Inbound     *inbound.Inbound
+	Journal     Journal // nil: none, requests are refused while a connector is away
+	Configured  func(model.PluginID) bool
+	ExternalURL func() string
+	Logger      hclog.Logger     // nil: none
+	Now         func() time.Time // nil: time.Now
+}
+
+// Ingress serves /in. It is safe for concurrent use.
+type Ingress struct {
+	Options
+	refused refusals
+}
+
+// New returns an Ingress.
+func New(o Options) *Ingress {
+	if o.Logger == nil {
+		o.Logger = hclog.NewNullLogger()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Ingress{Options: o}
+}
+
+// Routes registers the webhooks.
+func (g *Ingress) Routes(mux *http.ServeMux) {
+	mux.HandleFunc("/in/{plugin}", g.serve)
+	mux.HandleFunc("/in/{plugin}/{account}", g.serve)
+	mux.HandleFunc("/in/{plugin}/{account}/{rest...}", g.serve)
+}
+
+var errNoRoute = model.Errorf(model.NotFound, "find route", "There is no such route. Check the plugin and account in the path.")
+
+// place is where a request goes.
+type place struct {
+	plugin  model.PluginID
+	account accounts.Account // zero on app-level routes
+	route   pluginhost.Route
+	known   bool // the connector has described itself
+}
+
+func (g *Ingress) serve(w http.ResponseWriter, r *http.Request) {
+	from := remoteHost(r)
+	if wait := g.refused.blocked(from, g.Now()); wait > 0 {
+		web.Fail(w, r, &model.Error{Code: model.Throttled, Detail: "Too many requests from this address were refused.", RetryAfter: wait})
+		return
+	}
+	p, err := g.place(r)
+	if err != nil {
+		g.refused.note(from, g.Now())
+		web.Fail(w, r, err)
+		return
+	}
+	// The deadline is the body's alone: it is lifted for the answer.
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(g.Now().Add(bodyTimeout))
+	limit := p.route.MaxBody
+	if limit <= 0 {
+		limit = defaultBody
+	}
+	body, err := web.ReadBody(w, r, limit)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	_ = rc.SetReadDeadline(time.Time{})
+	req := g.request(r, p, body)
+	reply, err := g.take(r.Context(), p, req)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	if reply.Status == http.StatusUnauthorized || reply.Status == http.StatusForbidden {
+		g.refused.note(from, g.Now())
+	}
+	write(w, reply)
+}
+
+// place finds the route, or why there is none.
+func (g *Ingress) place(r *http.Request) (place, error) {
+	p := place{plugin: model.PluginID(r.PathValue("plugin"))}
+	if !g.Configured(p.plugin) {
+		return p, errNoRoute
+	}
+	mount := pluginhost.MountInApp
+	if id := model.AccountID(r.PathValue("account")); id != "" {
+		acct, ok := g.Accounts.Account(id)
+		if !ok || acct.Plugin != p.plugin || !acct.Enabled {
+			return p, errNoRoute
+		}
+		p.account, mount = acct, pluginhost.MountInAccount
+	}
+	d, ok := g.Connectors.Describe(p.plugin)
+	if !ok {
+		return p, nil // it never ran: the call below says so
+	}
+	p.known = true
+	i := slices.IndexFunc(d.Routes, func(rt pluginhost.Route) bool { return rt.Mount == mount })
+	if i < 0 {
+		return p, errNoRoute
+	}
+	p.route = d.Routes[i]
+	if methods := methodsOf(p.route); !slices.Contains(methods, r.Method) {
+		return p, web.MethodNotAllowed(r.Method, methods)
+	}
+	return p, nil
+}
+
+func methodsOf(rt pluginhost.Route) []string {
+	if len(rt.Methods) == 0 {
+		return []string{http.MethodPost}
+	}
+	return rt.Methods
+}
+
+func (g *Ingress) request(r *http.Request, p place, body []byte) pluginhost.HTTPRequest {
+	req := pluginhost.HTTPRequest{
+		AccountID: p.account.ID, Method: r.Method, URL: g.ExternalURL() + r.URL.RequestURI(),
+		SubPath: r.PathValue("rest"), Body: body, RemoteAddress: remoteHost(r),
+		ReceivedAt: g.Now(), Traceparent: r.Header.Get("Traceparent"),
+	}
+	for name, values := range r.Header {
+		req.Headers = append(req.Headers, pluginhost.Header{Name: name, Values: values})
+	}
+	return req
+}
+
+// take has the request translated and its items made durable.
+func (g *Ingress) take(ctx context.Context, p place, req pluginhost.HTTPRequest) (pluginhost.HTTPReply, error) {
+	if g.Journal != nil && g.Journal.Active(p.plugin, p.account.ID) {
+		return g.keep(ctx, p, req, nil)
+	}
+	call, cancel := context.WithTimeout(ctx, receiveTimeout)
+	results, err := g.Connectors.ReceiveHTTP(call, p.plugin, []pluginhost.HTTPRequest{req})
+	cancel()
+	if err != nil {
+		return g.keep(ctx, p, req, err)
+	}
+	return g.Commit(ctx, p.plugin, p.account.ID, req.ReceivedAt, results[0])
+}
+
+// Commit makes what a connector made of a request durable and returns the
+// reply that may then be sent. The journal's replay takes the same way.
+func (g *Ingress) Commit(ctx context.Context, plugin model.PluginID, account model.AccountID, received time.Time, res pluginhost.HTTPResult) (pluginhost.HTTPReply, error) {
+	verified := res.Verified
+	if account != "" {
+		// On an account's own route nothing else can be meant (I8).
+		verified = []model.AccountID{account}
+	}
+	if verified == nil {
+		verified = []model.AccountID{}
+	}
+	errs := g.Inbound.Accept(ctx, inbound.Source{Plugin: plugin, Verified: verified, Received: received}, res.Items)
+	if err := inbound.Worth(errs); err != nil {
+		if !model.CodeOf(err).Temporary() {
+			g.Logger.Error("an event could not be committed", "plugin", plugin, "account", account, "error", err)
+		}
+		return pluginhost.HTTPReply{}, model.Wrap(model.Unavailable, "commit request", err)
+	}
+	for _, err := range errs {
+		if err != nil {
+			g.Logger.Warn("a provider's event was refused", "plugin", plugin, "account", account, "error", err)
+		}
+	}
+	return res.Reply, nil
+}
+
+// keep puts the request into the journal while the connector is away, if the
+// hub can verify it by itself.
+func (g *Ingress) keep(ctx context.Context, p place, req pluginhost.HTTPRequest, cause error) (pluginhost.HTTPReply, error) {
+	away := &model.Error{Code: model.Unavailable, Op: "take request", Detail: "The connector of this channel is away for the moment.", RetryAfter: 5 * time.Second, Err: cause}
+	if g.Journal == nil || !p.known || p.route.Fallback == nil || p.route.Signature == nil || p.account.ID == "" {
+		return pluginhost.HTTPReply{}, away
+	}
+	switch ok, can := verify(*p.route.Signature, p.account.Secrets, req); {
+	case !can:
+		return pluginhost.HTTPReply{}, away
+	case !ok:
+		return pluginhost.HTTPReply{Status: http.StatusUnauthorized}, nil
+	}
+	if err := g.Journal.Keep(ctx, p.plugin, p.account, req); err != nil {
+		return pluginhost.HTTPReply{}, err
+	}
+	return *p.route.Fallback, nil
+}
+
+func write(w http.ResponseWriter, reply pluginhost.HTTPReply) {
+	for _, h := range reply.Headers {
+		for _, v := range h.Values {
+			w.Header().Add(h.Name, v)
+		}
+	}
+	if len(reply.Body) > 0 && w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	}
+	status := reply.Status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(reply.Body)
+}
+
+func remoteHost(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return strings.TrimSpace(host)
+}

@@ -1,0 +1,220 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/channelhub/channelhub/hub/access"
+	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/telemetry"
+)
+
+type requestKey struct{}
+
+// requestInfo travels in the context of a request.
+type requestInfo struct {
+	id        string
+	principal access.Principal
+	fault     error
+}
+
+func infoOf(ctx context.Context) *requestInfo {
+	i, ok := ctx.Value(requestKey{}).(*requestInfo)
+	if !ok {
+		return &requestInfo{}
+	}
+	return i
+}
+
+// RequestID returns the id of the request being served.
+func RequestID(ctx context.Context) string { return infoOf(ctx).id }
+
+func noteFault(ctx context.Context, err error) { infoOf(ctx).fault = err }
+
+// Options for Handler.
+type Options struct {
+	Logger  hclog.Logger       // nil: none
+	Metrics *telemetry.Metrics // nil: none
+}
+
+// Handler puts the shared manners in front of a mux: a request id, answers to
+// unknown paths and methods as problems, a panic as a 500, metrics by route,
+// and a log line for what went wrong inside.
+func Handler(mux *http.ServeMux, o Options) http.Handler {
+	log := o.Logger
+	if log == nil {
+		log = hclog.NewNullLogger()
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		info := &requestInfo{id: requestID(r)}
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
+		rec := &recorder{ResponseWriter: w}
+		h := rec.Header()
+		h.Set("X-Request-Id", info.id)
+		h.Set("X-Content-Type-Options", "nosniff")
+		_, pattern := mux.Handler(r)
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				// The value could hold content; the stack says where.
+				log.Error("a handler panicked", "route", pattern, "request_id", info.id, "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+				if !rec.wrote {
+					Fail(rec, r, model.Errorf(model.Internal, "serve request", "panic"))
+				}
+			}
+			if info.fault != nil {
+				log.Error("a request failed", "route", pattern, "request_id", info.id, "error", info.fault)
+			}
+			o.Metrics.Request(route(pattern), rec.status(), time.Since(began))
+		}()
+		if pattern == "" {
+			unmatched(rec, r, mux)
+			return
+		}
+		mux.ServeHTTP(rec, r)
+	})
+}
+
+// route names a request in metrics: by its pattern, so that labels are few.
+func route(pattern string) string {
+	if pattern == "" {
+		return "none"
+	}
+	return pattern
+}
+
+// unmatched answers a path or method that no route takes.
+func unmatched(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+	probe := &recorder{ResponseWriter: discard{http.Header{}}}
+	mux.ServeHTTP(probe, r)
+	if probe.code == http.StatusMethodNotAllowed {
+		p := problem(errMethod, "This path does not take "+r.Method+".")
+		p.allow = probe.Header().Get("Allow")
+		Fail(w, r, p)
+		return
+	}
+	if loc := probe.Header().Get("Location"); loc != "" && probe.code/100 == 3 {
+		w.Header().Set("Location", loc)
+		w.WriteHeader(probe.code)
+		return
+	}
+	Fail(w, r, problem(errNoRoute, "There is nothing at this path."))
+}
+
+type discard struct{ h http.Header }
+
+func (d discard) Header() http.Header         { return d.h }
+func (d discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d discard) WriteHeader(int)             {}
+
+// requestID takes over the caller's id when it is harmless to print.
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	if id == "" || len(id) > 64 || strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != "" {
+		return "req_" + string(model.NewSessionID())[4:]
+	}
+	return id
+}
+
+// recorder remembers the status. It keeps the optional interfaces reachable
+// through Unwrap, and Hijack for WebSockets.
+type recorder struct {
+	http.ResponseWriter
+	code  int
+	wrote bool
+}
+
+func (r *recorder) WriteHeader(code int) {
+	if !r.wrote {
+		r.code, r.wrote = code, code >= 200
+	}
+	r.ResponseWriter.WriteHeader(code)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if !r.wrote {
+		r.code, r.wrote = http.StatusOK, true
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// Hijack is for WebSockets.
+func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	r.wrote, r.code = true, http.StatusSwitchingProtocols
+	return http.NewResponseController(r.ResponseWriter).Hijack()
+}
+
+func (r *recorder) status() int {
+	if r.code == 0 {
+		return http.StatusOK
+	}
+	return r.code
+}
+
+// Authenticator finds out who is calling.
+type Authenticator interface {
+	Authenticate(ctx context.Context, token string) (access.Principal, error)
+}
+
+// Require lets only callers of the given roles through; no role means any.
+func Require(a Authenticator, next http.HandlerFunc, roles ...access.Role) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p, err := authenticate(a, r)
+		if err != nil {
+			Fail(w, r, err)
+			return
+		}
+		if !allowed(p.Role, roles) {
+			Fail(w, r, model.Errorf(model.Denied, "authorize", "This token's role (%s) does not allow the call; it takes %s.", p.Role, roleList(roles)))
+			return
+		}
+		infoOf(r.Context()).principal = p
+		next(w, r)
+	}
+}
+
+// PrincipalOf returns who is calling, behind Require.
+func PrincipalOf(ctx context.Context) access.Principal { return infoOf(ctx).principal }
+
+func authenticate(a Authenticator, r *http.Request) (access.Principal, error) {
+	kind, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if token == "" || !strings.EqualFold(kind, "Bearer") {
+		return access.Principal{}, Unauthenticated("Send the header Authorization: Bearer and a token.")
+	}
+	p, err := a.Authenticate(r.Context(), strings.TrimSpace(token))
+	if model.Is(err, model.Denied) {
+		return access.Principal{}, Unauthenticated("The token is unknown, expired or revoked.")
+	}
+	return p, err
+}
+
+func allowed(role access.Role, roles []access.Role) bool {
+	for _, r := range roles {
+		if r == role {
+			return true
+		}
+	}
+	return len(roles) == 0
+}
+
+func roleList(roles []access.Role) string {
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = string(r)
+	}
+	return strings.Join(names, " or ")
+}
