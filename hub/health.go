@@ -1,0 +1,82 @@
+package hub
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/channelhub/channelhub/hub/api/web"
+	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/pluginhost"
+)
+
+// checkTimeout bounds one look at a dependency.
+const checkTimeout = 2 * time.Second
+
+// check is one dependency as /readyz?verbose shows it.
+type check struct {
+	Name   string `json:"name"`
+	State  string `json:"state"` // "ok", "degraded" or "failed"
+	Detail string `json:"detail,omitempty"`
+}
+
+// readiness is the answer of /readyz.
+type readiness struct {
+	Ready  bool    `json:"ready"`
+	Checks []check `json:"checks,omitempty"`
+}
+
+// probes registers the health of the process and of what it depends on.
+func (h *Hub) probes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) {
+		web.JSON(w, r, http.StatusOK, map[string]bool{"alive": true})
+	})
+	mux.HandleFunc("GET /readyz", h.readyz)
+}
+
+func (h *Hub) readyz(w http.ResponseWriter, r *http.Request) {
+	checks := h.Checks(r.Context())
+	out := readiness{Ready: h.serving()}
+	for _, c := range checks {
+		out.Ready = out.Ready && c.State != "failed"
+	}
+	if r.URL.Query().Has("verbose") {
+		out.Checks = checks
+	}
+	status := http.StatusOK
+	if !out.Ready {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "2")
+	}
+	web.JSON(w, r, status, out)
+}
+
+// Checks looks at every dependency. A connector that is away is degraded, not
+// failed: the other channels run.
+func (h *Hub) Checks(ctx context.Context) []check {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	var out []check
+	add := func(name string, err error) {
+		c := check{Name: name, State: "ok"}
+		if err != nil {
+			// The text of the error may name files of this machine.
+			c.State, c.Detail = "failed", string(model.CodeOf(err))
+		}
+		out = append(out, c)
+	}
+	_, err := h.store.Tokens(ctx)
+	add("table", err)
+	_, err = h.storage.keys.Describe(ctx, "")
+	add("keys", err)
+	for _, p := range h.plugins.Status() {
+		c := check{Name: "plugin/" + string(p.ID), State: "ok"}
+		switch p.State {
+		case pluginhost.StateRunning, pluginhost.StateDisabled:
+		default:
+			c.State, c.Detail = "degraded", string(p.State)
+		}
+		out = append(out, c)
+	}
+	return out
+}

@@ -1,0 +1,239 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/channelhub/channelhub/hub/access"
+	"github.com/channelhub/channelhub/hub/accounts"
+	"github.com/channelhub/channelhub/hub/api/app"
+	"github.com/channelhub/channelhub/hub/api/ingress"
+	"github.com/channelhub/channelhub/hub/config"
+	"github.com/channelhub/channelhub/hub/flow/inbound"
+	"github.com/channelhub/channelhub/hub/flow/outbound"
+	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/storage/logsink"
+	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
+)
+
+// Options for New.
+type Options struct {
+	Config  *config.Config
+	Version string
+	// Load reads the configuration again, for Reload. Nil: it cannot be
+	// reloaded.
+	Load func(ctx context.Context) (*config.Config, []config.Warning, error)
+	// LogTo is where the stderr sink writes. Nil: os.Stderr.
+	LogTo io.Writer
+}
+
+// Hub is one hub process. New opens what it needs, Run serves, Close ends what
+// New opened; Run closes by itself.
+type Hub struct {
+	opts    Options
+	version string
+	sink    *logsink.Sink
+	log     hclog.InterceptLogger
+	metrics *telemetry.Metrics
+
+	storage  *storage
+	store    *store.Store
+	accounts *accounts.Registry
+	tokens   *access.Tokens
+	plugins  *pluginhost.Host
+	inbound  *inbound.Inbound
+	outbound *outbound.Outbound
+	app      *app.App
+	ingress  *ingress.Ingress
+
+	config    atomic.Pointer[config.Config]
+	reloading sync.Mutex
+	revision  atomic.Uint64
+
+	public, admin *listener
+	ready         chan struct{}
+	draining      atomic.Bool
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// New opens the listeners and the store and wires the rooms. An error means
+// that nothing was left open.
+func New(ctx context.Context, opts Options) (_ *Hub, err error) {
+	h := &Hub{opts: opts, version: opts.Version, ready: make(chan struct{})}
+	h.config.Store(opts.Config)
+	defer func() {
+		if err != nil {
+			_ = h.Close(context.WithoutCancel(ctx))
+		}
+	}()
+	if err := h.openLog(); err != nil {
+		return nil, err
+	}
+	// Listeners come first: a port in use is found out before anything is
+	// written, and callers that come too early wait instead of failing.
+	if err := h.openListeners(ctx); err != nil {
+		return nil, err
+	}
+	if h.storage, err = openStorage(opts.Config, h.metrics, h.log); err != nil {
+		return nil, err
+	}
+	h.store = store.New(h.storage.table, h.storage.keys, nil)
+	h.accounts = accounts.NewRegistry()
+	h.tokens = access.NewTokens(h.store, nil)
+	h.plugins = pluginhost.New(&pluginhost.Options{
+		RunDir:      filepath.Join(opts.Config.DataDir, "run"),
+		Logger:      h.log.Named("plugins"),
+		Callbacks:   callbacks{h},
+		Metrics:     h.metrics,
+		HubVersion:  opts.Version,
+		OnChange:    h.pluginChanged,
+		OnAccount:   h.accountOpened,
+		ExternalURL: h.PublicURL,
+	})
+	h.wire()
+	return h, nil
+}
+
+// wire makes the rooms that serve messages.
+func (h *Hub) wire() {
+	h.outbound = outbound.New(outbound.Options{
+		Store: h.store, Accounts: h.accounts, Connectors: connectors{h.plugins},
+		Logger: h.log.Named("outbound"), Metrics: h.metrics, Committed: h.committed,
+	})
+	h.inbound = inbound.New(inbound.Options{
+		Store: h.store, Accounts: h.accounts, Receipts: h.outbound,
+		Logger: h.log.Named("inbound"), Metrics: h.metrics, Committed: h.committed,
+	})
+	h.app = app.New(app.Options{
+		Store: h.store, Accounts: h.accounts, Inbound: h.inbound, Outbound: h.outbound, Tokens: h.tokens,
+		Describe: h.plugins.Describe, Signals: signals{h}, Logger: h.log.Named("app"), Metrics: h.metrics,
+	})
+	h.ingress = ingress.New(ingress.Options{
+		Accounts: h.accounts, Connectors: h.plugins, Inbound: h.inbound,
+		Configured:  func(id model.PluginID) bool { _, ok := h.config.Load().Plugins[id]; return ok },
+		ExternalURL: h.PublicURL, Logger: h.log.Named("ingress"),
+	})
+	public, admin := http.NewServeMux(), http.NewServeMux()
+	h.ingress.Routes(public)
+	for _, mux := range []*http.ServeMux{public, admin} {
+		h.app.Routes(mux)
+		h.probes(mux)
+	}
+	h.public.handle(h, public)
+	h.admin.handle(h, admin)
+}
+
+// committed is told of every conversation that changed.
+func (h *Hub) committed(client model.ClientID, conv model.ConversationID) {}
+
+// Ready is closed once the hub serves.
+func (h *Hub) Ready() <-chan struct{} { return h.ready }
+
+// Run serves until ctx ends, then shuts down: ready goes off, callers get 503,
+// lanes stop, connectors drain, the store closes. It returns nil after an
+// orderly end, and the store's fault when that ended it.
+func (h *Hub) Run(ctx context.Context) error {
+	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var background sync.WaitGroup
+	h.public.serve()
+	h.admin.serve()
+	err := h.start(ctx, &background, runCtx)
+	if err == nil {
+		close(h.ready)
+		h.log.Info("the hub serves", "version", h.version, "public", h.PublicURL(), "admin", h.AdminURL())
+		select {
+		case <-ctx.Done():
+		case <-h.storage.failed():
+			err = fmt.Errorf("the store failed: %w", h.storage.err())
+			h.log.Error("the store failed; the hub ends so that nothing is acknowledged in vain", "error", h.storage.err())
+		case err = <-h.public.failed:
+		case err = <-h.admin.failed:
+		}
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	h.shutdown(end, stop, &background)
+	return errors.Join(err, h.Close(end))
+}
+
+// start brings up what runs in the background.
+func (h *Hub) start(ctx context.Context, background *sync.WaitGroup, run context.Context) error {
+	if err := h.apply(ctx, h.config.Load()); err != nil {
+		return err
+	}
+	if err := h.outbound.Start(ctx); err != nil {
+		return fmt.Errorf("resume deliveries: %w", err)
+	}
+	background.Go(func() { h.app.Run(run) })
+	background.Go(func() { h.sweep(run) })
+	return nil
+}
+
+const (
+	// shutdownTimeout keeps the whole end within the promised 40 s.
+	shutdownTimeout = 38 * time.Second
+	drainTimeout    = 25 * time.Second
+	sweepEvery      = time.Minute
+)
+
+func (h *Hub) shutdown(ctx context.Context, stop func(), background *sync.WaitGroup) {
+	h.draining.Store(true)
+	h.app.End()
+	drain, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	h.public.shutdown(drain)
+	h.admin.shutdown(drain)
+	if err := h.outbound.Close(drain); err != nil {
+		h.log.Warn("deliveries did not end in time", "error", err)
+	}
+	if err := h.plugins.Close(drain); err != nil {
+		h.log.Warn("connectors did not end in time", "error", err)
+	}
+	stop()
+	background.Wait()
+}
+
+// sweep removes rows that are long past their end.
+func (h *Hub) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if _, err := h.store.Sweep(ctx); err != nil && ctx.Err() == nil {
+				h.log.Warn("expired rows could not be removed yet", "error", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Close ends what New opened. It is safe after a failed New and safe twice.
+func (h *Hub) Close(ctx context.Context) error {
+	h.closeOnce.Do(func() {
+		h.public.close()
+		h.admin.close()
+		if h.storage != nil {
+			h.closeErr = h.storage.close()
+		}
+		if h.sink != nil {
+			h.closeErr = errors.Join(h.closeErr, h.sink.Close(ctx))
+		}
+	})
+	return h.closeErr
+}

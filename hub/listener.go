@@ -1,0 +1,132 @@
+package hub
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/channelhub/channelhub/hub/api/web"
+	"github.com/channelhub/channelhub/hub/config"
+	"github.com/channelhub/channelhub/hub/model"
+)
+
+const (
+	headerTimeout  = 5 * time.Second
+	maxHeaderBytes = 16 << 10
+	idleTimeout    = 2 * time.Minute
+)
+
+// listener is one of the hub's two addresses. The zero of everything is safe
+// to close.
+type listener struct {
+	net     net.Listener
+	server  *http.Server
+	failed  chan error
+	https   bool
+	handler http.Handler
+}
+
+func (h *Hub) openListeners(ctx context.Context) (err error) {
+	cfg := h.opts.Config.Listeners
+	if h.public, err = openListener(ctx, "public", cfg.Public.Address, cfg.Public.TLS); err != nil {
+		return err
+	}
+	h.admin, err = openListener(ctx, "admin", cfg.Admin.Address, cfg.Admin.TLS)
+	return err
+}
+
+func openListener(ctx context.Context, name, address string, t config.TLS) (*listener, error) {
+	var lc net.ListenConfig
+	n, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("open the %s listener: %w; free the address or change listeners.%s.address", name, err, name)
+	}
+	l := &listener{net: n, failed: make(chan error, 1)}
+	if t.Enabled() {
+		conf, err := serverTLS(t)
+		if err != nil {
+			_ = n.Close()
+			return nil, fmt.Errorf("open the %s listener: %w", name, err)
+		}
+		l.net, l.https = tls.NewListener(n, conf), true
+	}
+	return l, nil
+}
+
+// handle sets what the listener serves: nothing before the hub is ready, and
+// nothing but health once it drains.
+func (l *listener) handle(h *Hub, mux *http.ServeMux) {
+	served := web.Handler(mux, web.Options{Logger: h.log.Named("http"), Metrics: h.metrics})
+	l.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !h.serving() && !strings.HasSuffix(r.URL.Path, "z") {
+			web.Fail(w, r, &model.Error{Code: model.Unavailable, Detail: "The hub is starting or shutting down.", RetryAfter: 2 * time.Second})
+			return
+		}
+		served.ServeHTTP(w, r)
+	})
+	l.server = &http.Server{
+		Handler:           l.handler,
+		ReadHeaderTimeout: headerTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          h.log.Named("http").StandardLogger(nil),
+	}
+}
+
+func (l *listener) serve() {
+	go func() {
+		if err := l.server.Serve(l.net); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			l.failed <- fmt.Errorf("serve: %w", err)
+		}
+	}()
+}
+
+func (l *listener) shutdown(ctx context.Context) {
+	if l != nil && l.server != nil {
+		_ = l.server.Shutdown(ctx)
+	}
+}
+
+func (l *listener) close() {
+	if l == nil {
+		return
+	}
+	if l.server != nil {
+		_ = l.server.Close()
+	}
+	_ = l.net.Close()
+}
+
+func (l *listener) url() string {
+	scheme := "http"
+	if l.https {
+		scheme = "https"
+	}
+	return scheme + "://" + l.net.Addr().String()
+}
+
+// PublicURL is the base URL of the public listener as the outside sees it.
+func (h *Hub) PublicURL() string {
+	if u := h.config.Load().Listeners.Public.ExternalURL; u != "" {
+		return strings.TrimRight(u, "/")
+	}
+	return h.public.url()
+}
+
+// AdminURL is the base URL of the admin listener.
+func (h *Hub) AdminURL() string { return h.admin.url() }
+
+// serving reports whether requests are taken.
+func (h *Hub) serving() bool {
+	select {
+	case <-h.ready:
+		return !h.draining.Load()
+	default:
+		return false
+	}
+}
