@@ -1,0 +1,26 @@
+import {instantOf} from '../shared/clock.js';
+import {Icon} from '../shared/icons.jsx';
+import {channelIcon, channelName, kindName, masked, nameOf} from './address.js';
+
+/** The right column: whom one talks to, and where. Addresses stay masked. */
+export function Contact({conversation: c, onClose}) {
+  const addresses = c.contact?.addresses?.length ? c.contact.addresses : c.contact?.address ? [{kind: c.contact.address_kind, value: c.contact.address}] : [];
+  return (
+    <aside class="contact" aria-label="Contact">
+      <button type="button" class="icon-button contact-close" aria-label="Close contact" onClick={onClose}><Icon name="close" /></button>
+      <div class="contact-top">
+        <span class="contact-mark"><Icon name="person" /></span>
+        <h2>{nameOf(c.contact)}</h2>
+        <p><Icon name={channelIcon(c.channel)} />{channelName(c.channel)}</p>
+      </div>
+      <dl>
+        {addresses.map((a) => <div key={a.kind + a.value}><dt>{kindName(a.kind)}</dt><dd>{masked(a.value)}</dd></div>)}
+        <div><dt>Account</dt><dd>{c.account_id}</dd></div>
+        <div><dt>State</dt><dd class={`state ${c.state}`}>{c.state === 'ended' ? 'Ended' : 'Open'}</dd></div>
+        {c.last_event_at && <div><dt>Last activity</dt><dd><time dateTime={c.last_event_at}>{instantOf(c.last_event_at)}</time></dd></div>}
+        <div><dt>Conversation</dt><dd class="code" title={c.id}>{masked(c.id)}</dd></div>
+        {c.session_id && <div><dt>Session</dt><dd class="code" title={c.session_id}>{masked(c.session_id)}</dd></div>}
+      </dl>
+    </aside>
+  );
+}

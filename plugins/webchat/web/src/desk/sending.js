@@ -1,0 +1,83 @@
+import {newId} from '../shared/ids.js';
+
+const firstDelay = 1000;
+const maxDelay = 15000;
+
+/**
+ * What the CSR has written and the hub has not taken yet, one queue for each conversation, in order. A message keeps
+ * its idempotency key through every repeat, so that an answer that was lost on the way doubles nothing.
+ *
+ * An entry is `{key, text, at, waiting?, failed?}`.
+ */
+export class Sending {
+  #api;
+  #changed;
+  #sent;
+  #queues = new Map();
+  #busy = new Set();
+
+  /**
+   * @param {Api} api
+   * @param {function()} changed
+   * @param {function(string, object)} sent the conversation's id and the message as the hub answered it
+   */
+  constructor(api, changed, sent) {
+    this.#api = api;
+    this.#changed = changed;
+    this.#sent = sent;
+  }
+
+  of(conversationId) { return this.#queues.get(conversationId) || []; }
+
+  add(conversation, text) {
+    this.#put(conversation.id, [...this.of(conversation.id), {key: newId(), text, at: new Date().toISOString()}]);
+    this.#run(conversation);
+  }
+
+  /** Tries a refused message again, under its key. */
+  again(conversation, key) {
+    this.#change(conversation.id, key, {failed: null});
+    this.#run(conversation);
+  }
+
+  /** Takes a message out and returns its text. */
+  takeBack(conversationId, key) {
+    const entry = this.of(conversationId).find((e) => e.key === key);
+    this.#put(conversationId, this.of(conversationId).filter((e) => e.key !== key));
+    return entry?.text ?? '';
+  }
+
+  async #run(conversation) {
+    const id = conversation.id;
+    if (this.#busy.has(id)) return;
+    this.#busy.add(id);
+    let attempts = 0;
+    for (;;) {
+      const entry = this.of(id).find((e) => !e.failed);
+      if (!entry) break;
+      const body = {account_id: conversation.account_id, to: {contact_id: conversation.contact.id}, content: {type: 'text', text: entry.text}};
+      try {
+        const message = await this.#api.send(body, entry.key);
+        attempts = 0;
+        this.#sent(id, {direction: 'outbound', author: 'csr', content: body.content, created_at: entry.at, status: 'queued', ...message});
+        this.#put(id, this.of(id).filter((e) => e.key !== entry.key));
+      } catch (problem) {
+        if (!problem.passing) {
+          this.#change(id, entry.key, {failed: problem.detail || problem.message, waiting: false});
+          continue;
+        }
+        this.#change(id, entry.key, {waiting: true});
+        const wait = Math.max(problem.retryAfter, Math.min(maxDelay, firstDelay * 2 ** attempts++) * (0.5 + Math.random() / 2));
+        await new Promise((resolve) => setTimeout(resolve, wait));
+      }
+    }
+    this.#busy.delete(id);
+  }
+
+  #change(id, key, change) { this.#put(id, this.of(id).map((e) => e.key === key ? {...e, ...change} : e)); }
+
+  #put(id, queue) {
+    this.#queues.set(id, queue);
+    this.#changed();
+  }
+}

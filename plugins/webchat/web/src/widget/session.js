@@ -1,0 +1,275 @@
+import {newId} from '../shared/ids.js';
+import {Connection} from './connection.js';
+import {Outbox} from './outbox.js';
+import {pageOf} from './page.js';
+import {Receipts} from './receipts.js';
+import {isMessage, unreadOf, withMessage} from './thread.js';
+
+const typingShown = 6000;
+const typingEvery = 3000;
+const retryAfter = 2000;
+// Sent but not answered on a socket that lives: the hub is told again, under the same id.
+const answerWithin = 15000;
+
+const empty = {
+  ready: false, thread: [], session: 'none', endedBy: null, endedAt: null, notices: [], deliveredUpTo: null, readUpTo: null, typing: null, unread: [],
+};
+
+/**
+ * The visitor's side of the conversation: one per page, from the first opening to the end of the page. It renders
+ * nothing; the panel subscribes and reads `state`, which is replaced, never changed:
+ *
+ * - `phase` connecting, open, waiting or refused
+ * - `ready` the history is in
+ * - `thread` committed messages; `outbox` what stands after them (see Outbox)
+ * - `session` none, open or ended, with `endedBy` and `endedAt`; `ending`: the visitor ended it, the hub has not said so yet
+ * - `notices` the ends this page has seen, each `after` a message
+ * - `deliveredUpTo`, `readUpTo` marks of the other side; `unread` messages
+ * - `typing` who types, or null
+ * - `limit` of a message in code points; `durable` whether the outbox outlives the page; `lost` whether the hub forgot this visitor
+ */
+export class Session {
+  #storage;
+  #connection;
+  #outbox;
+  #receipts;
+  #listeners = new Set();
+  #position = null;
+  #helloToken = null;
+  #welcomed = false;
+  #inFlight = null;
+  #pumpTimer = 0;
+  #typingTimer = 0;
+  #typedAt = 0;
+  #attention = false;
+
+  /** @param {string} url of the socket @param {VisitorStorage} storage */
+  constructor(url, storage) {
+    this.#storage = storage;
+    this.#outbox = new Outbox(storage);
+    this.#receipts = new Receipts((frame) => this.#welcomed && this.#connection.send(frame));
+    this.#connection = new Connection(url, {
+      hello: () => this.#hello(),
+      frame: (frame) => this.#receive(frame),
+      phase: (phase) => this.#phase(phase),
+      closed: (code) => this.#closed(code),
+    });
+    this.state = {
+      ...empty, phase: 'connecting', outbox: this.#outbox.entries, ending: this.#outbox.entries.some((e) => e.type === 'end'),
+      limit: 4000, durable: storage.durable, lost: false,
+    };
+    storage.watch((name) => {
+      if (name === 'read') this.#recount();
+    });
+  }
+
+  start() { this.#connection.start(); }
+
+  /** Calls back after every change. Returns what ends it. */
+  subscribe(listener) {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  say(text) { this.#put({id: newId(), type: 'message', text, at: new Date().toISOString()}); }
+
+  end() {
+    this.#put({id: newId(), type: 'end', at: new Date().toISOString()});
+    this.#set({ending: true});
+  }
+
+  /** Takes a message that was not sent out of the outbox and returns its text, for another try. */
+  takeBack(id) {
+    const entry = this.#outbox.get(id);
+    this.#outbox.remove(id);
+    this.#set({outbox: this.#outbox.entries});
+    return entry?.text ?? '';
+  }
+
+  /** The visitor is typing: told at most once in three seconds. */
+  typing() {
+    if (!this.#welcomed || Date.now() - this.#typedAt < typingEvery) return;
+    this.#typedAt = Date.now();
+    this.#connection.send({type: 'typing'});
+  }
+
+  /** Says whether the newest message is before the visitor's eyes. */
+  attend(attention) {
+    this.#attention = attention;
+    this.#recount();
+  }
+
+  #put(entry) {
+    this.#outbox.add(entry);
+    this.#typedAt = 0;
+    this.#set({outbox: this.#outbox.entries});
+    this.#pump();
+  }
+
+  #hello() {
+    this.#helloToken = this.#storage.get('token');
+    return {type: 'hello', version: 1, token: this.#helloToken, position: this.#position, page: pageOf()};
+  }
+
+  #phase(phase) {
+    // An open socket is no conversation yet: the welcome makes it one.
+    if (this.state.phase !== phase) this.#set({phase});
+  }
+
+  #closed(code) {
+    this.#welcomed = false;
+    clearTimeout(this.#pumpTimer);
+    if (code === 1009 && this.#inFlight) this.#outbox.fail(this.#inFlight, 'It is too long.');
+    this.#inFlight = null;
+    if (code === 4001) {
+      if (this.#storage.get('token') === this.#helloToken) this.#storage.remove('token');
+      this.#position = null;
+      this.#receipts.clear();
+      this.#outbox.dropSent();
+      this.#set({...empty, lost: this.state.thread.length > 0, ending: false});
+    }
+    this.#set({outbox: this.#outbox.entries, typing: null});
+  }
+
+  #receive(frame) {
+    switch (frame.type) {
+      case 'welcome': this.#welcome(frame); break;
+      case 'frames': this.#frames(frame); break;
+      case 'state': this.#stateFrame(frame); break;
+      case 'ack': this.#ack(frame); break;
+      case 'nack': this.#nack(frame); break;
+      default: // a later version's
+    }
+  }
+
+  #welcome(frame) {
+    const kept = this.#storage.get('token');
+    if (!this.#helloToken && kept && kept !== frame.token) {
+      // Another tab became a visitor while we were asking to become one: be the same.
+      this.#connection.restart();
+      return;
+    }
+    if (typeof frame.token === 'string') this.#storage.set('token', frame.token);
+    if (!frame.resumed) {
+      this.#position = null;
+      this.#set(empty);
+    }
+    this.#welcomed = true;
+    this.#set({phase: 'open', limit: frame.limits?.text || this.state.limit, durable: this.#storage.durable});
+    this.#receipts.resend();
+    this.#pump();
+  }
+
+  #frames(frame) {
+    for (const inner of Array.isArray(frame.frames) ? frame.frames : []) {
+      if (inner?.type === 'message' && isMessage(inner.message)) this.#show(inner.message);
+      else if (inner?.type === 'typing' && inner.author !== 'customer') this.#showTyping(inner.author || 'csr');
+    }
+    if (typeof frame.position === 'string') this.#position = frame.position;
+    this.#recount();
+    this.#pump();
+  }
+
+  #show(message) {
+    if (message.author !== 'customer' && message.status !== 'delivered' && message.status !== 'read') this.#receipts.delivered(message.id);
+    if (message.client_id) {
+      this.#outbox.remove(message.client_id);
+      this.#answered(message.client_id);
+    }
+    const thread = withMessage(this.state.thread, {...message, fresh: this.state.ready});
+    this.#set({thread, outbox: this.#outbox.entries, typing: message.author === this.state.typing ? null : this.state.typing});
+  }
+
+  #showTyping(author) {
+    clearTimeout(this.#typingTimer);
+    this.#typingTimer = setTimeout(() => this.#set({typing: null}), typingShown);
+    this.#set({typing: author});
+  }
+
+  #stateFrame(frame) {
+    this.#connection.settled();
+    const session = frame.session || 'none';
+    const endedAt = session === 'ended' ? frame.ended_at || null : null;
+    const news = session === 'ended' && (this.state.session !== 'ended' || this.state.endedAt !== endedAt);
+    const newest = this.state.thread[this.state.thread.length - 1];
+    this.#set({
+      ready: true, session, endedAt, endedBy: frame.ended_by || null,
+      notices: news && newest ? [...this.state.notices, {after: newest.id, by: frame.ended_by || 'idle'}] : this.state.notices,
+      ending: this.state.ending && session === 'open',
+      deliveredUpTo: frame.delivered_up_to || this.state.deliveredUpTo,
+      readUpTo: frame.read_up_to || this.state.readUpTo,
+      typing: session === 'ended' ? null : this.state.typing,
+    });
+    this.#recount();
+  }
+
+  #ack(frame) {
+    if (this.#receipts.answered(frame.id)) return;
+    const entry = this.#outbox.get(frame.id);
+    if (entry?.type === 'end') this.#outbox.remove(frame.id);
+    else if (entry) this.#outbox.acknowledge(frame.id);
+    this.#answered(frame.id);
+    this.#set({outbox: this.#outbox.entries, lost: false});
+    this.#pump();
+  }
+
+  #nack(frame) {
+    if (frame.retry) {
+      const wait = frame.retry_after_ms > 0 ? Math.min(frame.retry_after_ms, 60000) : retryAfter;
+      if (this.#receipts.has(frame.id)) setTimeout(() => this.#receipts.resend(frame.id), wait);
+      else this.#again(frame.id, wait);
+      return;
+    }
+    if (this.#receipts.answered(frame.id)) return;
+    if (this.#outbox.get(frame.id)?.type === 'end') {
+      this.#outbox.remove(frame.id);
+      this.#set({ending: false});
+    } else {
+      this.#outbox.fail(frame.id, frame.detail || 'It was refused.');
+    }
+    this.#answered(frame.id);
+    this.#set({outbox: this.#outbox.entries});
+    this.#pump();
+  }
+
+  // One frame at a time: what is refused for now must not be overtaken by what was said after it.
+  #pump() {
+    const head = this.#outbox.head;
+    if (!this.#welcomed || this.#inFlight || !head) return;
+    const frame = head.type === 'end' ? {type: 'end', id: head.id} : {type: 'message', id: head.id, text: head.text};
+    if (!this.#connection.send(frame)) return;
+    this.#inFlight = head.id;
+    clearTimeout(this.#pumpTimer);
+    this.#pumpTimer = setTimeout(() => this.#again(head.id, 0), answerWithin);
+  }
+
+  #again(id, wait) {
+    if (this.#inFlight !== id) return;
+    clearTimeout(this.#pumpTimer);
+    this.#pumpTimer = setTimeout(() => {
+      this.#answered(id);
+      this.#pump();
+    }, wait);
+  }
+
+  #answered(id) {
+    if (this.#inFlight !== id) return;
+    this.#inFlight = null;
+    clearTimeout(this.#pumpTimer);
+  }
+
+  #recount() {
+    let unread = unreadOf(this.state.thread, this.#storage.get('read'));
+    if (unread.length && this.#attention && this.state.ready) {
+      for (const message of unread) this.#receipts.read(message.id);
+      this.#storage.set('read', unread[unread.length - 1].id);
+      unread = [];
+    }
+    this.#set({unread});
+  }
+
+  #set(change) {
+    this.state = {...this.state, ...change};
+    for (const listener of this.#listeners) listener();
+  }
+}

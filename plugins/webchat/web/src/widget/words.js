@@ -1,0 +1,38 @@
+// Every word the widget says. Other languages come as other tables with the same keys.
+
+export const words = {
+  title: 'Chat with us',
+  greeting: 'Hello. How can we help?',
+  log: 'Conversation',
+  message: 'Message',
+  placeholder: 'Write a message',
+  openChat: 'Open chat',
+  closeChat: 'Close chat',
+  unread: (n) => n === 1 ? '1 unread message' : `${n} unread messages`,
+  starters: 'Begin with',
+  loading: 'Loading the conversation',
+  you: 'You',
+  authors: {csr: 'Agent', bot: 'Assistant', system: 'Notice'},
+  typing: {csr: 'The agent is typing', bot: 'The assistant is typing', system: 'Typing'},
+  status: {waiting: 'Waiting to be sent', sent: 'Sent', delivered: 'Delivered', read: 'Read', failed: (why) => `Not sent. ${why}`},
+  edit: 'Edit and send again',
+  strip: {
+    offline: 'No connection. What you write is kept and sent when it is back.',
+    memory: 'No connection. What you write is sent when it is back, as long as this page stays open.',
+    refused: 'Chat is not available on this page.',
+    lost: 'The earlier conversation is no longer kept. A new one begins with your next message.',
+    blocked: 'This browser keeps nothing for this page, so the conversation ends when you leave it.',
+  },
+  end: 'End conversation',
+  endAsk: 'End this conversation?',
+  endTells: 'It is closed for both sides. You can start a new one at any time.',
+  endNo: 'Keep chatting',
+  endYes: 'End conversation',
+  ending: 'Ending the conversation',
+  ended: {
+    csr: 'The agent ended the conversation',
+    customer: 'You ended the conversation',
+    idle: 'The conversation ended after a quiet while',
+  },
+  anew: 'Start a new conversation',
+};

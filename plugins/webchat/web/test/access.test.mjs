@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import {readFile} from 'node:fs/promises';
+import {createRequire} from 'node:module';
+import {test} from 'node:test';
+import {expectTexts, open, openPanel, pick, reply, say, settle, setUp, unique} from './harness.mjs';
+
+const world = setUp();
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+async function faults(page) {
+  await page.evaluate(axe);
+  const {violations} = await page.evaluate(() => window.axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}));
+  return violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target.join(' ')} ${n.any.map((c) => c.message).join('; ')}`).join(' | ')}`);
+}
+
+for (const scheme of ['light', 'dark']) {
+  for (const [name, size] of [['desktop', {width: 1440, height: 900}], ['phone', {width: 390, height: 844}]]) {
+    test(`axe finds nothing, ${scheme}, ${name}`, async () => {
+      const {page, close} = await open(world, {scheme, size});
+      const phone = name === 'phone';
+      assert.deepEqual(await faults(page), [], 'before opening');
+      const panel = await openPanel(page);
+      assert.deepEqual(await faults(page), [], 'empty panel');
+      const text = unique('Does it come in black?');
+      await say(panel, text);
+      await expectTexts(panel, [text]);
+      if (phone) {
+        await panel.getByRole('button', {name: 'Close chat'}).click();
+        await page.getByRole('button', {name: 'Desk', exact: true}).click();
+      }
+      const conversation = await pick(page, text);
+      await expectTexts(conversation, [text]);
+      await reply(conversation, 'Black and brass.');
+      await conversation.locator('.row.own:not(.pending)').waitFor();
+      assert.deepEqual(await faults(page), [], 'thread');
+      if (phone) return close();
+      await panel.getByRole('button', {name: 'End conversation'}).click();
+      assert.deepEqual(await faults(page), [], 'confirm');
+      await page.locator('.list-head').getByRole('button', {name: 'Keys'}).click();
+      assert.deepEqual(await faults(page), [], 'keys');
+      return close();
+    });
+  }
+}
+
+test('the widget works with the keyboard alone', async () => {
+  const {page, close} = await open(world, {desk: false});
+  const launcher = page.getByRole('button', {name: 'Open chat'});
+  await launcher.focus();
+  await page.keyboard.press('Enter');
+  const panel = page.getByRole('dialog');
+  await panel.getByText('Hello. What can we do for you?').waitFor();
+  const focused = () => page.evaluate(() => {
+    let el = document.activeElement;
+    while (el?.shadowRoot?.activeElement) el = el.shadowRoot.activeElement;
+    return el?.getAttribute('aria-label') || el?.dataset.key && 'bubble' || el?.textContent;
+  });
+  assert.equal(await focused(), 'Message');
+  await page.keyboard.type('first line');
+  await page.keyboard.press('Shift+Enter');
+  await page.keyboard.type('second line');
+  await page.keyboard.press('Enter');
+  await expectTexts(panel, ['first line\nsecond line']);
+  await panel.getByRole('button', {name: 'End conversation'}).waitFor();
+
+  // Round the panel and never out of it.
+  const seen = new Set();
+  for (let i = 0; i < 10; i++) {
+    await page.keyboard.press('Tab');
+    seen.add(await focused());
+  }
+  assert.deepEqual([...seen].sort(), ['Close chat', 'End conversation', 'Message', 'Send', 'bubble']);
+  await page.keyboard.press('Escape');
+  await settle(async () => await focused() === 'Open chat');
+  assert.equal(await panel.isVisible(), false);
+  await close();
+});
+
+test('the desk answers to its keys', async () => {
+  const {page, close} = await open(world);
+  const panel = await openPanel(page);
+  const text = unique('Keys');
+  await say(panel, text);
+  await page.locator('.entry', {hasText: text}).waitFor();
+  await panel.getByRole('button', {name: 'Close chat'}).click();
+  await page.locator('.list-head').click({position: {x: 4, y: 4}});
+  await page.keyboard.press('j');
+  const field = page.locator('.conversation').getByRole('textbox');
+  await field.waitFor();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('?');
+  const keys = page.getByRole('dialog', {name: 'Keys'});
+  await keys.waitFor();
+  await page.keyboard.press('Escape');
+  await keys.waitFor({state: 'detached'});
+  await page.keyboard.press('/');
+  await settle(() => page.getByRole('searchbox').evaluate((el) => el === document.activeElement));
+  await page.keyboard.type(text);
+  await settle(async () => await page.locator('.entry').count() === 1);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('r');
+  await settle(() => field.evaluate((el) => el === document.activeElement));
+  await page.keyboard.type('j k r / ?');
+  assert.equal(await field.inputValue(), 'j k r / ?');
+  await close();
+});
+
+test('at 200 % zoom and right to left the panel stays usable', async () => {
+  const zoomed = await open(world, {size: {width: 640, height: 360}, desk: false});
+  const small = await openPanel(zoomed.page);
+  const box = await small.boundingBox();
+  assert.ok(box.x >= 0 && box.y >= 0 && box.x + box.width <= 640 && box.y + box.height <= 360, `the panel is cut off: ${JSON.stringify(box)}`);
+  await say(small, 'still fits');
+  await expectTexts(small, ['still fits']);
+  await zoomed.close();
+
+  const {page, close} = await open(world, {desk: false});
+  await page.evaluate(() => { document.documentElement.dir = 'rtl'; });
+  const panel = await openPanel(page);
+  await say(panel, 'שלום');
+  await expectTexts(panel, ['שלום']);
+  const frame = await panel.boundingBox();
+  const bubble = await panel.locator('.bubble').boundingBox();
+  assert.ok(bubble.x - frame.x < frame.width / 2, 'the own bubble stands at the end, which is left');
+  await close();
+});

@@ -1,0 +1,143 @@
+// What the tests share: a browser, a hub, and words for what a visitor and a CSR do. BASE_URL and TOKEN name a real hub;
+// without them a hub in memory stands in. Everything a test needs to break it breaks in the browser, so that both serve.
+
+import {after, before} from 'node:test';
+import {existsSync} from 'node:fs';
+import {chromium} from 'playwright-core';
+import {startDevServer} from '../dev/server.mjs';
+
+const args = [
+  '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run',
+];
+const executablePath = process.env.CHROMIUM || ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+
+/** Starts browser and hub around the tests of one file. */
+export function setUp() {
+  const world = {};
+  before(async () => {
+    world.server = process.env.BASE_URL ? {url: process.env.BASE_URL, token: process.env.TOKEN, close() {}} : await startDevServer();
+    world.browser = await chromium.launch({executablePath, args});
+  });
+  after(async () => {
+    await world.browser?.close();
+    world.server?.close();
+  });
+  return world;
+}
+
+/**
+ * Opens the demo page as one person would: a fresh context, or `context` for one more tab. Every request to another
+ * place, policy violation and page error is kept in `complaints`.
+ */
+export async function open(world, {context, size = {width: 1440, height: 900}, scheme = 'light', desk = true, ...more} = {}) {
+  const own = context || await world.browser.newContext({viewport: size, colorScheme: scheme, reducedMotion: 'reduce', locale: 'en-GB', ...more});
+  const page = await own.newPage();
+  const complaints = [];
+  page.on('request', (r) => {
+    const url = new URL(r.url());
+    if (!['data:', 'blob:'].includes(url.protocol) && url.host !== new URL(world.server.url).host) complaints.push(`request to ${url.host}`);
+  });
+  page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
+  page.on('console', (m) => {
+    if (/Content Security Policy|TrustedHTML|TrustedScript|require-trusted-types/i.test(m.text())) complaints.push(m.text());
+  });
+  await page.goto(`${world.server.url}/chat/demo/demo${desk ? `#token=${world.server.token}` : ''}`);
+  return {context: own, page, complaints, close: () => own.close()};
+}
+
+/** Opens the panel and waits until its history is in. */
+export async function openPanel(page) {
+  await page.getByRole('button', {name: /^Open chat/}).click();
+  await page.getByRole('dialog').getByRole('textbox', {name: 'Message'}).waitFor();
+  return page.getByRole('dialog');
+}
+
+/** Writes as the visitor and waits for the tick. */
+export async function say(panel, text) {
+  const field = panel.getByRole('textbox', {name: 'Message'});
+  await field.fill(text);
+  await field.press('Enter');
+}
+
+/** The texts in a thread, in order; `root` is the panel or the desk. */
+export function texts(root) {
+  return root.locator('.bubble').evaluateAll((all) => all.map((el) => el.lastChild.textContent));
+}
+
+/** Waits until the thread under `root` holds exactly these texts, in this order. */
+export async function expectTexts(root, wanted) {
+  const last = wanted[wanted.length - 1];
+  await root.locator('.bubble', {hasText: last}).last().waitFor();
+  await settle(async () => JSON.stringify(await texts(root)) === JSON.stringify(wanted),
+    async () => `thread is ${JSON.stringify(await texts(root))}, wanted ${JSON.stringify(wanted)}`);
+}
+
+/** Waits until `holds` gives true; says what `otherwise` gives when it never does. */
+export async function settle(holds, otherwise = () => 'it never held') {
+  const end = Date.now() + 15000;
+  while (!await holds()) {
+    if (Date.now() > end) throw new Error(await otherwise());
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** A text no other test has used: real hubs keep what earlier runs said. */
+export function unique(text) { return `${text} ${Math.random().toString(36).slice(2, 8)}`; }
+
+/** Picks the conversation whose last line holds `text`, on the desk. */
+export async function pick(page, text) {
+  const entry = page.locator('.entry', {hasText: text});
+  await entry.click();
+  const conversation = page.locator('.conversation');
+  await conversation.waitFor();
+  return conversation;
+}
+
+/** Replies on the desk. */
+export async function reply(conversation, text) {
+  const field = conversation.getByRole('textbox', {name: /^Reply to/});
+  await field.fill(text);
+  await field.press('Enter');
+}
+
+/**
+ * Stands between the page and the hub's socket. `cut(code)` closes the page's side as the hub would, `drop` swallows
+ * frames the hub sends, `answer` may answer a frame in the hub's place, `refuse` closes every new socket while it is set.
+ */
+export async function wire(context) {
+  const state = {up: [], down: [], drop: () => false, answer: () => null, refuse: 0, opened: 0, cut: () => {}};
+  await context.routeWebSocket(/\/socket$/, (ws) => {
+    state.opened++;
+    if (state.refuse) {
+      ws.close({code: state.refuse, reason: 'test'});
+      return;
+    }
+    const hub = ws.connectToServer();
+    let cut = false;
+    ws.onMessage((text) => {
+      if (cut) return;
+      const frame = JSON.parse(text);
+      state.up.push(frame);
+      const answer = state.answer(frame);
+      if (answer) ws.send(JSON.stringify(answer));
+      else hub.send(text);
+    });
+    hub.onMessage((text) => {
+      if (cut) return;
+      const frame = JSON.parse(text);
+      state.down.push(frame);
+      if (!state.drop(frame)) ws.send(text);
+    });
+    state.cut = (code = 1012) => {
+      cut = true;
+      hub.close();
+      ws.close({code, reason: 'test'});
+    };
+  });
+  return state;
+}
+
+/** Waits until nothing under `root` waits to be sent. */
+export function allSent(root) {
+  return settle(async () => await root.locator('.row.pending').count() === 0, () => 'something is still not sent');
+}

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {laterOf, merged} from '../src/desk/messages.js';
+import {readEventStream} from '../src/desk/sse.js';
+import {grouped} from '../src/shared/grouping.js';
+import {Outbox} from '../src/widget/outbox.js';
+import {inkOn, readSettings} from '../src/widget/settings.js';
+import {VisitorStorage} from '../src/widget/storage.js';
+import {tickOf, unreadOf, withMessage} from '../src/widget/thread.js';
+
+const at = (minute, day = 10) => new Date(2026, 4, day, 9, minute).toISOString();
+
+test('messages of one author within five minutes are one group', () => {
+  const messages = [
+    {key: 'a', author: 'csr', at: at(0)}, {key: 'b', author: 'csr', at: at(4)}, {key: 'c', author: 'csr', at: at(9)},
+    {key: 'd', author: 'customer', at: at(9)}, {key: 'e', author: 'customer', at: at(10, 11)},
+  ];
+  const drawn = grouped(messages, [{after: 'd', key: 'n', text: 'over'}]).map((i) => i.kind === 'message' ? `${i.key}${i.first ? '<' : ''}${i.last ? '>' : ''}` : i.kind);
+  assert.deepEqual(drawn, ['day', 'a<', 'b>', 'c<>', 'd<>', 'notice', 'day', 'e<>']);
+});
+
+test('a thread holds each message once and knows what is unread and read', () => {
+  let thread = [];
+  for (const m of [{id: '1', author: 'customer'}, {id: '2', author: 'csr'}, {id: '1', author: 'customer', text: 'edited'}, {id: '3', author: 'csr', status: 'read'}, {id: '4', author: 'bot'}]) {
+    thread = withMessage(thread, m);
+  }
+  assert.deepEqual(thread.map((m) => m.id), ['1', '2', '3', '4']);
+  assert.equal(thread[0].text, 'edited');
+  assert.deepEqual(unreadOf(thread, null).map((m) => m.id), ['2', '4']);
+  assert.deepEqual(unreadOf(thread, '2').map((m) => m.id), ['4']);
+  assert.equal(tickOf(thread, 0, '2', null), 'delivered');
+  assert.equal(tickOf(thread, 0, null, '4'), 'read');
+  assert.equal(tickOf(thread, 2, '2', '1'), 'sent');
+});
+
+function memory() {
+  const map = new Map();
+  return {
+    get length() { return map.size; }, key: (i) => [...map.keys()][i], getItem: (k) => map.get(k) ?? null,
+    setItem: (k, v) => map.set(k, v), removeItem: (k) => map.delete(k),
+  };
+}
+
+test('the outbox outlives the page, in order, until it is acknowledged', () => {
+  const area = memory();
+  const storage = () => new VisitorStorage('acme', () => area);
+  const now = Date.parse(at(30));
+  const first = new Outbox(storage(), () => now);
+  first.add({id: 'b', type: 'message', text: 'one', at: at(1)});
+  first.add({id: 'a', type: 'message', text: 'two', at: at(2)});
+  first.add({id: 'c', type: 'end', at: at(3)});
+  first.acknowledge('b');
+  assert.deepEqual(first.entries.map((e) => e.id), ['b', 'a', 'c']);
+  assert.equal(first.head.id, 'a');
+
+  area.setItem('channelhub:acme:out:x', '{"broken');
+  const second = new Outbox(storage(), () => now);
+  assert.deepEqual(second.entries.map((e) => e.id), ['a', 'c']);
+  const third = new Outbox(storage(), () => now + 25 * 3600 * 1000);
+  assert.equal(third.head, null);
+  assert.equal(third.entries[0].failed, 'It was not sent in time.');
+});
+
+test('storage that fails half-way goes on in memory', () => {
+  const area = memory();
+  const storage = new VisitorStorage('acme', () => area);
+  storage.set('token', 't');
+  area.setItem = () => { throw new Error('full'); };
+  storage.set('read', 'm');
+  assert.equal(storage.durable, false);
+  assert.equal(storage.get('token'), 't');
+  assert.equal(storage.get('read'), 'm');
+});
+
+test('settings take what makes sense and nothing else', () => {
+  const settings = readSettings({accent: 'red;}*{}', locale: 'no such', starters: ' a | |b|c|d|e'});
+  assert.equal(settings.accent, '');
+  assert.equal(settings.locale, undefined);
+  assert.deepEqual(settings.starters, ['a', 'b', 'c', 'd']);
+  assert.equal(inkOn('#fff'), '#000000');
+  assert.equal(inkOn('#0b6e7f'), '#ffffff');
+});
+
+test('an event stream is read whatever the pieces it comes in', async () => {
+  const text = ': hi\r\n\r\nid: 1\ndata: {"a":\ndata: 1}\n\nid: 2\ndata: ü\n\ndata: cut off';
+  for (const size of [1, 2, 7, 1000]) {
+    const bytes = new TextEncoder().encode(text);
+    const body = new ReadableStream({
+      start(controller) {
+        for (let i = 0; i < bytes.length; i += size) controller.enqueue(bytes.slice(i, i + size));
+        controller.close();
+      },
+    });
+    const seen = [];
+    await readEventStream(body, (data, id) => seen.push([id, data]), () => {});
+    assert.deepEqual(seen, [['1', '{"a":\n1}'], ['2', 'ü']], `pieces of ${size}`);
+  }
+});
+
+test('a status goes forward, and a late receipt corrects a failure', () => {
+  assert.equal(laterOf('delivered', 'sent'), 'delivered');
+  assert.equal(laterOf('sent', 'read'), 'read');
+  assert.equal(laterOf('failed', 'delivered'), 'delivered');
+  assert.equal(laterOf('read', 'failed'), 'read');
+  assert.equal(laterOf('sending', 'failed'), 'failed');
+  const list = merged([{id: 'm', created_at: at(1), status: 'delivered', content: {text: 'x'}}], [{id: 'm', status: 'sent'}]);
+  assert.deepEqual(list, [{id: 'm', created_at: at(1), status: 'delivered', content: {text: 'x'}}]);
+});
