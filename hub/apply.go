@@ -34,7 +34,7 @@ func (h *Hub) apply(ctx context.Context, cfg *config.Config) error {
 	errs := make([]error, 0, len(cfg.Plugins))
 	var mu sync.Mutex
 	for id, p := range cfg.Plugins {
-		spec, err := specOf(id, p)
+		spec, err := h.specInForce(ctx, id, p)
 		if err != nil {
 			return err
 		}
@@ -63,14 +63,22 @@ func (h *Hub) openAccount(ctx context.Context, acct accounts.Account) {
 		h.move(acct.ID, accounts.Disabled, "disabled in configuration")
 		return
 	}
+	_, paused, err := h.store.Override(ctx, store.AccountOff, string(acct.ID))
+	if err != nil {
+		h.log.Warn("an account's override could not be read", "account", acct.ID, "error", err)
+	}
 	if _, ok := h.config.Load().Plugins[acct.Plugin]; !ok {
 		h.move(acct.ID, accounts.PluginAway, "the plugin is not configured")
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
+	// A paused account is open at the connector: it takes what comes in.
 	addresses, err := h.plugins.OpenAccount(ctx, acct.Plugin, settingsOf(acct))
 	h.opened(ctx, acct, addresses, err)
+	if paused {
+		h.move(acct.ID, accounts.Paused, "paused by an operator")
+	}
 }
 
 // opened notes how the opening of an account went, and claims its addresses
@@ -82,6 +90,8 @@ func (h *Hub) opened(ctx context.Context, acct accounts.Account, addresses []str
 			func(a store.AccountAddress) bool { _, ok := h.accounts.Account(a.Account); return !ok })
 	}
 	switch {
+	case err == nil && h.accounts.Status(acct.ID).State == accounts.Paused:
+		// It stays paused, whatever its connector does.
 	case err == nil:
 		h.move(acct.ID, accounts.Open, "")
 	case model.Is(err, model.Unavailable):
@@ -101,8 +111,8 @@ func safeDetail(err error) string {
 }
 
 func (h *Hub) move(id model.AccountID, to accounts.State, detail string) {
-	if h.accounts.Move(id, to, detail, time.Now()) && h.outbound != nil {
-		h.outbound.StateChanged()
+	if h.accounts.Move(id, to, detail, time.Now()) {
+		h.stateChanged()
 	}
 }
 
@@ -112,12 +122,18 @@ func (h *Hub) pluginChanged(s pluginhost.PluginStatus) {
 	h.metrics.PluginState(string(s.ID), string(s.State))
 	away := !slices.Contains([]pluginhost.State{pluginhost.StateRunning, pluginhost.StateUnhealthy}, s.State)
 	for _, acct := range h.accounts.Accounts("") {
-		if acct.Plugin == s.ID && acct.Enabled && away {
+		if acct.Plugin == s.ID && acct.Enabled && away && h.accounts.Status(acct.ID).State != accounts.Paused {
 			h.move(acct.ID, accounts.PluginAway, "the connector is "+string(s.State))
 		}
 	}
-	if h.outbound != nil {
+	h.stateChanged()
+}
+
+// stateChanged tells those who wait for an account or a connector.
+func (h *Hub) stateChanged() {
+	if h.wired.Load() {
 		h.outbound.StateChanged()
+		h.chat.StateChanged()
 	}
 }
 

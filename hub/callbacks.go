@@ -47,10 +47,7 @@ func (c callbacks) accept(ctx context.Context, plugin model.PluginID, items []pl
 }
 
 func (c callbacks) PushSocket(ctx context.Context, plugin model.PluginID, account model.AccountID, contact model.Address, frame []byte) (int, error) {
-	if _, _, err := c.rows(ctx, plugin, account); err != nil {
-		return 0, err
-	}
-	return 0, nil
+	return c.h.chat.PushSocket(ctx, plugin, account, contact, frame)
 }
 
 // rows returns the rows of an account's client, if the account is the
@@ -149,6 +146,9 @@ func (s signals) Signal(ctx context.Context, client model.ClientID, conv store.C
 		return nil
 	}
 	d, ok := s.h.plugins.Describe(acct.Plugin)
+	if ok && d.Can.RenderSocket {
+		return s.h.chat.Signal(ctx, client, conv.ID, sig.Kind, sig.Author, sig.UpTo)
+	}
 	if !ok || !d.Can.SendSignal {
 		return nil
 	}

@@ -15,8 +15,11 @@ import (
 
 	"github.com/channelhub/channelhub/hub/access"
 	"github.com/channelhub/channelhub/hub/accounts"
+	"github.com/channelhub/channelhub/hub/api/admin"
 	"github.com/channelhub/channelhub/hub/api/app"
+	"github.com/channelhub/channelhub/hub/api/chat"
 	"github.com/channelhub/channelhub/hub/api/ingress"
+	"github.com/channelhub/channelhub/hub/api/spec"
 	"github.com/channelhub/channelhub/hub/config"
 	"github.com/channelhub/channelhub/hub/flow/inbound"
 	"github.com/channelhub/channelhub/hub/flow/outbound"
@@ -56,14 +59,18 @@ type Hub struct {
 	outbound *outbound.Outbound
 	app      *app.App
 	ingress  *ingress.Ingress
+	chat     *chat.Chat
+	admin    *admin.Admin
+	spec     *spec.Server
+	wired    atomic.Bool // the rooms above are there
 
 	config    atomic.Pointer[config.Config]
 	reloading sync.Mutex
 	revision  atomic.Uint64
 
-	public, admin *listener
-	ready         chan struct{}
-	draining      atomic.Bool
+	publicListener, adminListener *listener
+	ready                         chan struct{}
+	draining                      atomic.Bool
 
 	closeOnce sync.Once
 	closeErr  error
@@ -103,12 +110,14 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 		OnAccount:   h.accountOpened,
 		ExternalURL: h.PublicURL,
 	})
-	h.wire()
+	if err := h.wire(); err != nil {
+		return nil, err
+	}
 	return h, nil
 }
 
-// wire makes the rooms that serve messages.
-func (h *Hub) wire() {
+// wire makes the rooms that serve.
+func (h *Hub) wire() error {
 	h.outbound = outbound.New(outbound.Options{
 		Store: h.store, Accounts: h.accounts, Connectors: connectors{h.plugins},
 		Logger: h.log.Named("outbound"), Metrics: h.metrics, Committed: h.committed,
@@ -126,18 +135,47 @@ func (h *Hub) wire() {
 		Configured:  func(id model.PluginID) bool { _, ok := h.config.Load().Plugins[id]; return ok },
 		ExternalURL: h.PublicURL, Logger: h.log.Named("ingress"),
 	})
-	public, admin := http.NewServeMux(), http.NewServeMux()
+	h.chat = chat.New(chat.Options{
+		Store: h.store, Accounts: h.accounts, Plugins: h.plugins, Inbound: h.inbound, Outbound: h.outbound,
+		Logger: h.log.Named("chat"), Metrics: h.metrics, Demo: h.config.Load().Demo, ExternalURL: h.PublicURL,
+	})
+	var err error
+	if h.spec, err = spec.New(spec.V1(h.version)); err != nil {
+		return err
+	}
+	h.admin, err = admin.New(admin.Options{
+		Store: h.store, Accounts: h.accounts, Tokens: h.tokens, Plugins: h.plugins,
+		Config: control{h}, Switches: control{h}, Checks: h.checks, Metrics: h.metrics, Version: h.version,
+	})
+	if err != nil {
+		return err
+	}
+	h.wired.Store(true)
+	h.route()
+	return nil
+}
+
+// route hangs the faces on the listeners.
+func (h *Hub) route() {
+	public, private := http.NewServeMux(), http.NewServeMux()
 	h.ingress.Routes(public)
-	for _, mux := range []*http.ServeMux{public, admin} {
+	h.chat.Routes(public)
+	h.admin.Routes(private)
+	for _, mux := range []*http.ServeMux{public, private} {
 		h.app.Routes(mux)
+		h.spec.Routes(mux)
 		h.probes(mux)
 	}
-	h.public.handle(h, public)
-	h.admin.handle(h, admin)
+	h.publicListener.handle(h, public)
+	h.adminListener.handle(h, private)
 }
 
 // committed is told of every conversation that changed.
-func (h *Hub) committed(client model.ClientID, conv model.ConversationID) {}
+func (h *Hub) committed(client model.ClientID, conv model.ConversationID) {
+	if h.wired.Load() {
+		h.chat.Notify(client, conv)
+	}
+}
 
 // Ready is closed once the hub serves.
 func (h *Hub) Ready() <-chan struct{} { return h.ready }
@@ -149,8 +187,8 @@ func (h *Hub) Run(ctx context.Context) error {
 	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var background sync.WaitGroup
-	h.public.serve()
-	h.admin.serve()
+	h.publicListener.serve()
+	h.adminListener.serve()
 	err := h.start(ctx, &background, runCtx)
 	if err == nil {
 		close(h.ready)
@@ -160,8 +198,8 @@ func (h *Hub) Run(ctx context.Context) error {
 		case <-h.storage.failed():
 			err = fmt.Errorf("the store failed: %w", h.storage.err())
 			h.log.Error("the store failed; the hub ends so that nothing is acknowledged in vain", "error", h.storage.err())
-		case err = <-h.public.failed:
-		case err = <-h.admin.failed:
+		case err = <-h.publicListener.failed:
+		case err = <-h.adminListener.failed:
 		}
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
@@ -180,6 +218,7 @@ func (h *Hub) start(ctx context.Context, background *sync.WaitGroup, run context
 	}
 	background.Go(func() { h.app.Run(run) })
 	background.Go(func() { h.sweep(run) })
+	background.Go(func() { h.watch(run) })
 	return nil
 }
 
@@ -195,8 +234,11 @@ func (h *Hub) shutdown(ctx context.Context, stop func(), background *sync.WaitGr
 	h.app.End()
 	drain, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
-	h.public.shutdown(drain)
-	h.admin.shutdown(drain)
+	if err := h.chat.Close(drain); err != nil {
+		h.log.Warn("sockets did not close in time", "error", err)
+	}
+	h.publicListener.shutdown(drain)
+	h.adminListener.shutdown(drain)
 	if err := h.outbound.Close(drain); err != nil {
 		h.log.Warn("deliveries did not end in time", "error", err)
 	}
@@ -226,8 +268,8 @@ func (h *Hub) sweep(ctx context.Context) {
 // Close ends what New opened. It is safe after a failed New and safe twice.
 func (h *Hub) Close(ctx context.Context) error {
 	h.closeOnce.Do(func() {
-		h.public.close()
-		h.admin.close()
+		h.publicListener.close()
+		h.adminListener.close()
 		if h.storage != nil {
 			h.closeErr = h.storage.close()
 		}

@@ -33,10 +33,10 @@ type listener struct {
 
 func (h *Hub) openListeners(ctx context.Context) (err error) {
 	cfg := h.opts.Config.Listeners
-	if h.public, err = openListener(ctx, "public", cfg.Public.Address, cfg.Public.TLS); err != nil {
+	if h.publicListener, err = openListener(ctx, "public", cfg.Public.Address, cfg.Public.TLS); err != nil {
 		return err
 	}
-	h.admin, err = openListener(ctx, "admin", cfg.Admin.Address, cfg.Admin.TLS)
+	h.adminListener, err = openListener(ctx, "admin", cfg.Admin.Address, cfg.Admin.TLS)
 	return err
 }
 
@@ -115,11 +115,11 @@ func (h *Hub) PublicURL() string {
 	if u := h.config.Load().Listeners.Public.ExternalURL; u != "" {
 		return strings.TrimRight(u, "/")
 	}
-	return h.public.url()
+	return h.publicListener.url()
 }
 
 // AdminURL is the base URL of the admin listener.
-func (h *Hub) AdminURL() string { return h.admin.url() }
+func (h *Hub) AdminURL() string { return h.adminListener.url() }
 
 // serving reports whether requests are taken.
 func (h *Hub) serving() bool {

@@ -110,7 +110,8 @@ func TestGuardStandardOutput(t *testing.T) {
 }
 
 func TestGuardHugeReply(t *testing.T) {
-	h := newTestHost(t, nil)
+	// Making the reply keeps the connector too busy for health checks.
+	h := newTestHost(t, func(o *Options) { o.Timings.HealthInterval = within })
 	h.set(t, "one", "good")
 	before := peakMemory(t)
 	_, err := h.ask(testContext(t), "one", "huge", "")
@@ -141,7 +142,7 @@ func TestGuardStoppedProcess(t *testing.T) {
 	// process is killed, long before its own deadline.
 	_, err := h.ask(testContext(t), "one", "stop", "")
 	wantCode(t, err, model.Unavailable)
-	if fault := h.awaitState(t, "one", StateBackoff, 1).LastFault; !strings.Contains(fault, "health checks") {
+	if fault := h.awaitState(t, "one", StateBackoff, 1).LastFault; !strings.Contains(fault, "killed after 2 health checks") {
 		t.Errorf("fault is %q", fault)
 	}
 	h.works(t, "other")
@@ -178,7 +179,7 @@ func removeStopped(t *testing.T, change func(*Options)) {
 		_, err := h.ask(context.Background(), "one", "stop", "")
 		answered <- err
 	}()
-	for !stopped(pid) {
+	for !stopped(pid) && alive(pid) {
 		time.Sleep(time.Millisecond)
 	}
 	must(t, h.Remove(testContext(t), "one"))

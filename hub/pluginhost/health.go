@@ -23,6 +23,8 @@ func (p *process) watchHealth(report func(healthy bool)) {
 		select {
 		case <-p.run.exited:
 			return
+		case <-p.gone: // even if the system could not end the process
+			return
 		case <-ticker.C:
 		}
 		if p.answers() {
@@ -37,7 +39,7 @@ func (p *process) watchHealth(report func(healthy bool)) {
 			report(false)
 		}
 		if misses >= p.timings.HealthMisses {
-			p.run.kill(fmt.Sprintf("did not answer %d health checks in a row", misses))
+			p.run.kill(fmt.Sprintf("killed after %d health checks without an answer", misses))
 			return
 		}
 	}

@@ -93,7 +93,7 @@ func testContext(t *testing.T) context.Context {
 // stay long: a busy machine is not a fault.
 func fastTimings() Timings {
 	return Timings{
-		HealthInterval: 50 * time.Millisecond, HealthDeadline: time.Second, HealthMisses: 2,
+		HealthInterval: 50 * time.Millisecond, HealthDeadline: 5 * time.Second, HealthMisses: 2,
 		BackoffMin: 5 * time.Millisecond, BackoffMax: 50 * time.Millisecond,
 		Terminate: 300 * time.Millisecond, Drain: 5 * time.Second,
 	}

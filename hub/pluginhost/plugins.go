@@ -180,11 +180,24 @@ func (h *Host) Remove(ctx context.Context, id model.PluginID) error {
 	return nil
 }
 
-// stop ends the supervisor and its processes.
+// stop ends the supervisor and its processes. The end of the context cuts
+// their draining short.
 func (s *supervisor) stop(ctx context.Context) {
-	// Without its cancellation: a drain that is cut short is still an end.
-	_ = s.do(context.WithoutCancel(ctx), func() bool { s.halt(ctx); return true })
+	hurry := func() bool { return true }
+	// Without its cancellation: a drain that is cut short is still an end. An
+	// error means that another call has stopped it.
+	_ = s.do(context.WithoutCancel(ctx), func() bool {
+		retired := s.retired
+		hurry = context.AfterFunc(ctx, func() {
+			for _, p := range retired {
+				p.run.kill("the time for draining is over")
+			}
+		})
+		s.halt(ctx)
+		return true
+	})
 	<-s.done
+	hurry()
 }
 
 // Restart starts a second process of the same spec, swaps it in and drains the

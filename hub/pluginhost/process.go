@@ -53,7 +53,8 @@ type process struct {
 
 	changing   keyLock[model.AccountID] // one change of an account at a time
 	complaints *rate.Limiter
-	forget     func() // tells the host that the process is gone
+	forget     func()        // tells the host that the process is gone
+	gone       chan struct{} // closed once it is destroyed
 	destroying sync.Once
 
 	mu       sync.Mutex
@@ -82,6 +83,7 @@ func (h *Host) launch(ctx context.Context, spec Spec, prog program, callbacks Ca
 		complaints: rate.NewLimiter(1, 5),
 		accounts:   make(map[model.AccountID]*processAccount),
 		idle:       make(chan struct{}),
+		gone:       make(chan struct{}),
 	}
 	p.run = newRunner(prog.path, dir, p.logs)
 	p.forget = func() { h.track(p, false) }
@@ -305,6 +307,7 @@ func (p *process) destroy(why string) {
 		}
 		p.dir.remove()
 		p.forget()
+		close(p.gone)
 	})
 }
 

@@ -224,7 +224,7 @@ func (s *supervisor) crashed(p *process) {
 	// The newest of what it wrote says more than any status. It is bounded
 	// here and redacted by the sink.
 	s.host.log.Error("a connector ended unexpectedly", telemetry.FieldPlugin, s.id, "pid", p.run.pid, telemetry.FieldReason, why, "stderr", p.logs.lastWords())
-	s.failed(p.startedAt, p.program.sha256, "ended unexpectedly: "+why, nil)
+	s.failed(p.startedAt, p.program.sha256, "the process ended: "+why, nil)
 }
 
 // failed decides what follows a crash or a start that failed.
@@ -307,19 +307,6 @@ func (s *supervisor) halt(ctx context.Context) {
 	close(s.halting)
 	s.cancelAttempt()
 	s.stopTimer()
-	retired := s.retired
-	stop := context.AfterFunc(ctx, func() {
-		for _, p := range retired {
-			p.run.kill("the hub is closing")
-		}
-	})
-	s.background.Go(func() {
-		// Held until the retired have gone one way or the other.
-		for _, p := range retired {
-			<-p.run.exited
-		}
-		stop()
-	})
 	p := s.running()
 	if p == nil {
 		return

@@ -1,0 +1,125 @@
+package spec
+
+import (
+	"reflect"
+
+	"github.com/channelhub/channelhub/hub/model"
+)
+
+// vocabulary lists the values of closed sets.
+var vocabulary = map[reflect.Type][]string{
+	reflect.TypeFor[model.Direction](): {"inbound", "outbound"},
+	reflect.TypeFor[model.Author]():    {"customer", "csr", "bot", "system"},
+	reflect.TypeFor[model.Status]():    texts(model.Statuses()),
+	reflect.TypeFor[model.AddressKind](): {
+		"phone", "psid", "wa_id", "bsuid", "visitor",
+	},
+	reflect.TypeFor[model.AttachmentKind]():  {"image", "video", "audio", "voice", "file", "sticker"},
+	reflect.TypeFor[model.AttachmentState](): {"pending", "ready", "refused", "expired"},
+}
+
+func texts[T ~string](values []T) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = string(v)
+	}
+	return out
+}
+
+// typeDocs say what the components are.
+var typeDocs = map[string]string{
+	"Event":        "Something that happened. Which fields are there follows from `type`; types that you do not know are to be passed over.",
+	"Contact":      "A customer, as the hub knows them.",
+	"Address":      "One way to reach a contact.",
+	"Message":      "What is said, in either direction.",
+	"Content":      "What a message says. `type` decides which fields count.",
+	"Attachment":   "A file of a message.",
+	"Reference":    "An earlier message: by `id` when the hub knows it, by `provider_id` otherwise.",
+	"Failure":      "Why a message is failed, held, expired or discarded.",
+	"Reaction":     "An emoji set on a message, or taken off it.",
+	"AccountState": "The state an account has come into.",
+	"Fault":        "One thing wrong with a request.",
+	"Problem":      "Why a call was refused (RFC 9457). Act on `type` or `status`; the texts may change.",
+}
+
+// fieldDocs say what the fields of types from other packages are.
+var fieldDocs = map[string]string{
+	"Event.id":              "Stable: an event that is read again has the same id.",
+	"Event.type":            "Such as `message.received`, `message.status`, `message.edited`, `message.deleted`, `message.reaction`, `postback.received`, `typing.started`, `contact.opted_out`, `contact.opted_in`, `conversation.ended`, `account.status`, `attachment.updated`, `unsupported.received`.",
+	"Event.client_id":       "The client it happened to: yours.",
+	"Event.account_id":      "The account it happened on.",
+	"Event.channel":         "Such as `webchat`, `sms`, `whatsapp`, `facebook`.",
+	"Event.conversation_id": "The conversation: one contact on one account. Events of a conversation come in order.",
+	"Event.session_id":      "The session: a stretch of the conversation.",
+	"Event.occurred_at":     "When it happened, by the provider's clock.",
+	"Event.received_at":     "When the hub took it in.",
+	"Event.contact":         "The customer.",
+	"Event.message":         "The message it is about. With `message.status` it has no content.",
+	"Event.reaction":        "With `message.reaction`.",
+	"Event.account":         "With `account.status`.",
+	"Event.author":          "Who is typing, or who ended the conversation.",
+	"Event.reason":          "With `conversation.ended`: `customer`, `csr` or `idle`.",
+
+	"Contact.id":           "Stable for this person at this client.",
+	"Contact.address":      "The address to answer to.",
+	"Contact.address_kind": "What `address` is an address in.",
+	"Contact.addresses":    "All addresses that are known.",
+	"Contact.display_name": "The name that the channel gives.",
+
+	"Address.kind":  "What it is an address in.",
+	"Address.value": "The address itself; a phone number has digits only.",
+
+	"Message.id":          "The hub's id of the message.",
+	"Message.provider_id": "The provider's id of the message.",
+	"Message.direction":   "Seen from the hub: inbound comes from the customer.",
+	"Message.author":      "Who says it.",
+	"Message.content":     "What is said.",
+	"Message.attachments": "The files with it.",
+	"Message.reply_to":    "The message that it answers.",
+	"Message.context":     "What your application sent along; the hub does not look into it.",
+	"Message.status":      "How far an outbound message has come: `queued`, `sending`, `sent`, `delivered`, `read`; beside them `failed`, `held`, `expired`, `discarded`.",
+	"Message.failure":     "Why the message is where it is, when that is not forward.",
+	"Message.created_at":  "When the hub made it durable.",
+	"Message.expires_at":  "No attempt to send starts at or after this.",
+
+	"Content.type":    "`text`, `media`, `location`, `contacts`, `menu`, `carousel`, `link_button`, `template`, `postback`, `form_reply` or `unsupported`.",
+	"Content.text":    "The text.",
+	"Content.kind":    "With `unsupported`: the provider's own name of the thing.",
+	"Content.payload": "With `postback`: what the button stands for.",
+	"Content.title":   "With `postback`: what the button says.",
+
+	"Attachment.id":         "The hub's id of the file.",
+	"Attachment.name":       "The file's name.",
+	"Attachment.kind":       "How a channel would show it.",
+	"Attachment.mime_type":  "As the hub found it, not as it was claimed.",
+	"Attachment.size":       "In bytes.",
+	"Attachment.sha256":     "Of the bytes, in hex.",
+	"Attachment.state":      "Whether the bytes can be had.",
+	"Attachment.url":        "A link to the bytes, until `expires_at`.",
+	"Attachment.expires_at": "When the link ends.",
+
+	"Reference.id":          "The hub's id of the message.",
+	"Reference.provider_id": "The provider's id of the message.",
+
+	"Failure.code":          "The hub's word for it, such as `outcome_unknown`, `retries_exhausted`, `expired`.",
+	"Failure.provider_code": "The provider's own code.",
+	"Failure.detail":        "For people.",
+
+	"Reaction.emoji":       "The emoji.",
+	"Reaction.removed":     "It was taken off.",
+	"Reaction.message_id":  "The message, when the hub knows it.",
+	"Reaction.provider_id": "The message, when it does not.",
+
+	"AccountState.state":  "Such as `open`, `paused`, `plugin_away`, `bad_credentials`.",
+	"AccountState.detail": "For people.",
+
+	"Fault.field":  "The place in the request, such as `content.text`.",
+	"Fault.detail": "What is wrong, and what would be right.",
+
+	"Problem.type":       "`urn:channelhub:problem:` and a code; stable.",
+	"Problem.title":      "The code in words.",
+	"Problem.status":     "The HTTP status.",
+	"Problem.detail":     "What happened this time.",
+	"Problem.faults":     "Every fault of the request.",
+	"Problem.request_id": "Finds the call in the hub's log.",
+}

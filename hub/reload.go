@@ -1,0 +1,345 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/channelhub/channelhub/hub/accounts"
+	"github.com/channelhub/channelhub/hub/api/admin"
+	"github.com/channelhub/channelhub/hub/config"
+	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/store"
+)
+
+// probeTimeout bounds the look at every new and changed connector together.
+const probeTimeout = 10 * time.Second
+
+// Reload reads the configuration again and puts it in force, all or nothing:
+// on any fault the one that runs stays. First everything is judged: the files,
+// then each new or changed connector in a second process, with the settings of
+// its accounts. Only then is anything swapped, and only what changed.
+func (h *Hub) Reload(ctx context.Context) (*config.Difference, error) {
+	h.reloading.Lock()
+	defer h.reloading.Unlock()
+	diff, err := h.reload(ctx)
+	h.metrics.ConfigLoaded(err == nil, time.Now())
+	if err != nil {
+		h.log.Error("the configuration was not reloaded; the one in force stays", "error", err)
+		return nil, err
+	}
+	h.log.Info("the configuration was reloaded", "changes", len(diff.Changes), "plugins", len(diff.Plugins), "accounts", len(diff.Accounts))
+	if len(diff.Restart) > 0 {
+		h.log.Warn("some of the changes wait for a restart of the hub", "places", diff.Restart)
+	}
+	return diff, nil
+}
+
+func (h *Hub) reload(ctx context.Context) (*config.Difference, error) {
+	next, diff, err := h.loadNext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	set, err := h.setOf(next)
+	if err != nil {
+		return nil, err
+	}
+	if faults := h.judge(ctx, next, set, diff); len(faults) > 0 {
+		return nil, &model.Error{Code: model.Invalid, Op: "reload configuration", Detail: "The configuration has faults; nothing was changed.", Faults: faults}
+	}
+	before := h.accounts.Accounts("")
+	h.config.Store(next)
+	h.accounts.Replace(set)
+	h.tokens.SetBootstrap(bootstrapOf(next))
+	h.swapPlugins(ctx, next, diff)
+	h.swapAccounts(ctx, before)
+	return diff, nil
+}
+
+// loadNext reads the sources and says how they differ from what is in force.
+func (h *Hub) loadNext(ctx context.Context) (*config.Config, *config.Difference, error) {
+	if h.opts.Load == nil {
+		return nil, nil, model.Errorf(model.Precondition, "reload configuration", "this hub was started without files to read again")
+	}
+	next, _, err := h.opts.Load(ctx)
+	if err != nil {
+		return nil, nil, configProblem(err)
+	}
+	return next, config.Diff(h.config.Load(), next), nil
+}
+
+// configProblem turns the faults of a configuration into ones that the admin
+// API can show.
+func configProblem(err error) error {
+	found, ok := errors.AsType[*config.FaultsError](err)
+	if !ok {
+		return fmt.Errorf("reload configuration: %w", err)
+	}
+	out := &model.Error{Code: model.Invalid, Op: "reload configuration", Detail: "The configuration has faults; nothing was changed.", Err: err}
+	for _, f := range found.Faults {
+		detail := f.Detail
+		if f.Suggestion != "" {
+			detail += "; " + f.Suggestion
+		}
+		out.Faults = append(out.Faults, model.Fault{Field: fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Path), Detail: detail})
+	}
+	return out
+}
+
+// judge starts every new or changed connector once, in a second process, and
+// has it look at the settings of its accounts.
+func (h *Hub) judge(ctx context.Context, cfg *config.Config, set accounts.Set, diff *config.Difference) []model.Fault {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	var faults []model.Fault
+	for _, id := range diff.Plugins {
+		p, ok := cfg.Plugins[id]
+		if !ok || !p.Enabled {
+			continue
+		}
+		spec, err := specOf(id, p)
+		if err == nil {
+			var more []model.Fault
+			more, err = h.probe(ctx, spec, accountsOf(set, id), cfg)
+			faults = append(faults, more...)
+		}
+		if err != nil {
+			faults = append(faults, model.Fault{Field: cfg.Where("plugins", string(id), "path") + ": plugins." + string(id), Detail: safeDetail(err)})
+		}
+	}
+	for _, id := range diff.Accounts {
+		acct, ok := set.Accounts[id]
+		if !ok || !acct.Enabled || slices.Contains(diff.Plugins, acct.Plugin) {
+			continue
+		}
+		// A connector that is away judges when it comes back.
+		found, err := h.plugins.ValidateAccount(ctx, acct.Plugin, settingsOf(acct))
+		if err == nil {
+			faults = append(faults, placed(cfg, acct, found)...)
+		}
+	}
+	return faults
+}
+
+func (h *Hub) probe(ctx context.Context, spec pluginhost.Spec, of []accounts.Account, cfg *config.Config) ([]model.Fault, error) {
+	_, validate, done, err := h.plugins.Probe(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	var faults []model.Fault
+	for _, acct := range of {
+		if acct.Enabled {
+			faults = append(faults, placed(cfg, acct, validate(settingsOf(acct)))...)
+		}
+	}
+	return faults, nil
+}
+
+// placed says where in the files the faults of an account's settings are.
+func placed(cfg *config.Config, acct accounts.Account, faults []model.Fault) []model.Fault {
+	out := make([]model.Fault, len(faults))
+	for i, f := range faults {
+		where := cfg.Where("clients", string(acct.Client), "accounts", string(acct.ID))
+		out[i] = model.Fault{Field: fmt.Sprintf("%s: clients.%s.accounts.%s.%s", where, acct.Client, acct.ID, f.Field), Detail: f.Detail}
+	}
+	return out
+}
+
+func accountsOf(set accounts.Set, plugin model.PluginID) []accounts.Account {
+	var out []accounts.Account
+	for _, a := range set.Accounts {
+		if a.Plugin == plugin {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// swapPlugins replaces the connectors that changed. Each was just seen to
+// start; one that does not now is a state like any other.
+func (h *Hub) swapPlugins(ctx context.Context, cfg *config.Config, diff *config.Difference) {
+	for _, id := range diff.Plugins {
+		p, ok := cfg.Plugins[id]
+		if !ok {
+			if err := h.plugins.Remove(ctx, id); err != nil {
+				h.log.Warn("a connector did not end in order", "plugin", id, "error", err)
+			}
+			continue
+		}
+		spec, err := h.specInForce(ctx, id, p)
+		if err == nil {
+			err = h.plugins.Set(ctx, spec)
+		}
+		if err != nil {
+			h.log.Error("a connector was not replaced; the old one goes on", "plugin", id, "error", err)
+		}
+	}
+}
+
+// swapAccounts closes the accounts that are gone and opens those that are new
+// or have other settings.
+func (h *Hub) swapAccounts(ctx context.Context, before []accounts.Account) {
+	old := map[model.AccountID]accounts.Account{}
+	for _, a := range before {
+		old[a.ID] = a
+	}
+	for _, a := range h.accounts.Accounts("") {
+		was, ok := old[a.ID]
+		delete(old, a.ID)
+		if ok && was.Plugin != a.Plugin || ok && was.Enabled && !a.Enabled {
+			h.closeAccount(ctx, was)
+		}
+		if !ok || was.Revision != a.Revision || was.Enabled != a.Enabled {
+			h.openAccount(ctx, a)
+		}
+	}
+	for _, a := range old {
+		h.closeAccount(ctx, a)
+	}
+}
+
+func (h *Hub) closeAccount(ctx context.Context, a accounts.Account) {
+	if err := h.plugins.CloseAccount(ctx, a.Plugin, a.ID); err != nil {
+		h.log.Warn("an account was not closed in order", "account", a.ID, "error", err)
+	}
+}
+
+// specInForce is what configuration says of a connector, less what an operator
+// switched off.
+func (h *Hub) specInForce(ctx context.Context, id model.PluginID, p config.Plugin) (pluginhost.Spec, error) {
+	spec, err := specOf(id, p)
+	if err != nil {
+		return spec, err
+	}
+	_, off, err := h.store.Override(ctx, store.PluginOff, string(id))
+	spec.Disabled = spec.Disabled || off
+	return spec, err
+}
+
+// watch reloads on SIGHUP and when a file changes.
+func (h *Hub) watch(ctx context.Context) {
+	if h.opts.Load == nil {
+		return
+	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for ctx.Err() == nil {
+		changed := make(chan struct{}, 1)
+		round, end := context.WithCancel(ctx)
+		go func() {
+			err := config.Watch(round, h.config.Load(), func() {
+				select {
+				case changed <- struct{}{}:
+				default:
+				}
+			})
+			if err != nil && round.Err() == nil {
+				h.log.Warn("the configuration's files cannot be watched; SIGHUP still reloads", "error", err)
+			}
+		}()
+		select {
+		case <-changed:
+		case <-hup:
+		case <-ctx.Done():
+			end()
+			return
+		}
+		_, _ = h.Reload(ctx) // logged there
+		end()
+	}
+}
+
+// control is the hub as the admin API changes it.
+type control struct{ h *Hub }
+
+var (
+	_ admin.Config   = control{}
+	_ admin.Switches = control{}
+)
+
+func (c control) Plugins() []admin.PluginSetting {
+	cfg := c.h.config.Load()
+	out := make([]admin.PluginSetting, 0, len(cfg.Plugins))
+	for id, p := range cfg.Plugins {
+		out = append(out, admin.PluginSetting{
+			ID: id, Path: p.Path, SHA256: p.SHA256,
+			Switch: admin.Switch{Enabled: p.Enabled, Where: cfg.Where("plugins", string(id), "enabled")},
+		})
+	}
+	slices.SortFunc(out, func(a, b admin.PluginSetting) int {
+		if a.ID < b.ID {
+			return -1
+		}
+		return 1
+	})
+	return out
+}
+
+func (c control) Account(id model.AccountID) (admin.Switch, bool) {
+	cfg := c.h.config.Load()
+	client, a, ok := cfg.AccountByID(id)
+	return admin.Switch{Enabled: a.Enabled, Where: cfg.Where("clients", string(client), "accounts", string(id), "enabled")}, ok
+}
+
+func (c control) Effective() (json.RawMessage, error) { return json.Marshal(c.h.config.Load()) }
+
+func (c control) Diff(ctx context.Context) (json.RawMessage, error) {
+	_, diff, err := c.h.loadNext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(diff)
+}
+
+func (c control) Reload(ctx context.Context) (json.RawMessage, error) {
+	diff, err := c.h.Reload(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(diff)
+}
+
+func (c control) SwitchPlugin(ctx context.Context, id model.PluginID, on bool) error {
+	p, ok := c.h.config.Load().Plugins[id]
+	if !ok {
+		return model.Errorf(model.NotFound, "switch plugin", "there is no such plugin")
+	}
+	spec, err := specOf(id, p)
+	if err != nil {
+		return err
+	}
+	spec.Disabled = spec.Disabled || !on
+	return c.h.plugins.Set(ctx, spec)
+}
+
+func (c control) SwitchAccount(ctx context.Context, id model.AccountID, on bool) error {
+	acct, ok := c.h.accounts.Account(id)
+	if !ok {
+		return model.Errorf(model.NotFound, "switch account", "there is no such account")
+	}
+	if !on {
+		c.h.move(id, accounts.Paused, "paused by an operator")
+		return nil
+	}
+	c.h.move(id, accounts.Closed, "")
+	c.h.openAccount(ctx, acct)
+	return nil
+}
+
+// checks is what the hub depends on, for the admin API.
+func (h *Hub) checks(ctx context.Context) []admin.Check {
+	var out []admin.Check
+	for _, c := range h.Checks(ctx) {
+		out = append(out, admin.Check(c))
+	}
+	return out
+}
