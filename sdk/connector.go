@@ -20,6 +20,9 @@ type Connector[C, A any] struct {
 	Info Info
 	// Limits is what the channel takes.
 	Limits Limits
+	// AddressKinds are the kinds of contact address the channel knows. The
+	// first is meant when a client application gives an address without one.
+	AddressKinds []string
 	// Routes are the places on the hub's public listener whose traffic comes
 	// to Receive and ReceiveFrame.
 	Routes []Route

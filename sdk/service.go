@@ -114,6 +114,7 @@ func (c *Connector[C, A]) describe(settings []setting) (*connectorv1.DescribeRes
 		SecretsSchema:  secrets,
 		Session:        &session,
 		IdempotentSend: opt(c.IdempotentSend),
+		AddressKinds:   c.AddressKinds,
 	}.Build(), nil
 }
 

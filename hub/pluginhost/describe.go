@@ -78,6 +78,7 @@ func descriptorIn(r *connectorv1.DescribeResponse) (Descriptor, error) {
 		SecretsSchema:    d.schema("secrets_schema", r.GetSecretsSchema()),
 		ExclusiveSession: r.GetSession() == connectorv1.SessionMode_SESSION_MODE_EXCLUSIVE,
 		IdempotentSend:   r.GetIdempotentSend(),
+		AddressKinds:     d.addressKinds(r.GetAddressKinds()),
 	}
 	if len(r.GetFeatures()) > maxFeatures {
 		d.fault("features", "must be at most %d", maxFeatures)
@@ -97,6 +98,26 @@ func descriptorIn(r *connectorv1.DescribeResponse) (Descriptor, error) {
 	}
 	return out, nil
 }
+
+// addressKinds keeps the kinds of contact address that the channel knows.
+func (d *description) addressKinds(kinds []string) []model.AddressKind {
+	if len(kinds) > maxAddressKinds {
+		d.fault("address_kinds", "must be at most %d", maxAddressKinds)
+		return nil
+	}
+	var out []model.AddressKind
+	for _, k := range kinds {
+		if k == "" || len(k) > maxCode || !isPrintable(k) {
+			d.fault("address_kinds", "must have 1 to %d printable bytes each", maxCode)
+			continue
+		}
+		out = append(out, model.AddressKind(k))
+	}
+	return out
+}
+
+// maxAddressKinds is far above what any channel has.
+const maxAddressKinds = 16
 
 // link keeps a web address that an operator may be shown.
 func (d *description) link(s string) string {

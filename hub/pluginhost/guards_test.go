@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,6 +108,9 @@ func TestGuardStandardOutput(t *testing.T) {
 	for range 20 {
 		h.works(t, "one")
 	}
+	// A handler that prints more than a pipe holds comes back.
+	_, err := h.ask(testContext(t), "one", "print", "")
+	must(t, err)
 }
 
 func TestGuardHugeReply(t *testing.T) {
@@ -186,6 +190,9 @@ func removeStopped(t *testing.T, change func(*Options)) {
 	wantCode(t, <-answered, model.Unavailable)
 	if alive(pid) {
 		t.Error("the stopped process is still there")
+	}
+	if strings.Contains(h.log.String(), "does not let go") {
+		t.Error("the library was left to wait for the stopped process")
 	}
 }
 
@@ -272,6 +279,14 @@ func TestGuardEnvironment(t *testing.T) {
 	t.Setenv("SSL_CERT_DIR", "/etc/ssl/certs")
 	t.Setenv("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")
 	t.Setenv("TZ", "UTC")
+	stdin, typed, err := os.Pipe()
+	must(t, err)
+	_, err = typed.WriteString("canary typed at the hub")
+	must(t, err)
+	must(t, typed.Close())
+	terminal := os.Stdin
+	os.Stdin = stdin
+	t.Cleanup(func() { os.Stdin = terminal; _ = stdin.Close() })
 	h := newTestHost(t, nil)
 	h.set(t, "one", "good")
 	result, err := h.ask(testContext(t), "one", "environ", "")
@@ -363,8 +378,34 @@ func TestGuardChildThatKeepsThePipes(t *testing.T) {
 			if !strings.Contains(status.LastFault, "exit status 5") {
 				t.Errorf("fault is %q", status.LastFault)
 			}
+			left := processesOf(t, h.opts.RunDir)
+			if mode == "child" && len(left) > 0 {
+				t.Errorf("processes %v of its group are left", left)
+			}
+			// One that made a session of its own is not found again before
+			// the next hub's sweep.
+			for _, pid := range left {
+				must(t, syscall.Kill(pid, syscall.SIGKILL))
+			}
 		})
 	}
+}
+
+// processesOf lists the processes that were given a directory in runDir.
+func processesOf(t *testing.T, runDir string) []int {
+	t.Helper()
+	entries, err := filepath.Glob("/proc/[0-9]*/environ")
+	must(t, err)
+	var pids []int
+	for _, entry := range entries {
+		env, _ := os.ReadFile(entry) // processes come and go
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(entry)))
+		must(t, err)
+		if strings.Contains(string(env), "TMPDIR="+runDir) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 func TestGuardItems(t *testing.T) {

@@ -15,24 +15,20 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/channelhub/channelhub/internal/testbin"
 )
 
 // bin holds the programs under test, built once.
 var bin string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "crashtest")
+	dir, err := testbin.Dir()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	bin = dir
-	build := exec.Command("go", "build", "-o", dir, "../../cmd/hub", "../../cmd/hub-plugin-echo")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the programs under test: %v\n%s", err, out)
-		os.Exit(1)
-	}
 	// The tests wait more than they work: for processes to start, and for
 	// attempts of dead ones to run out.
 	flag.Parse()
@@ -40,9 +36,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
+	os.Exit(m.Run())
 }
 
 const (

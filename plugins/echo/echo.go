@@ -1,5 +1,4 @@
-// Package echo is the reference connector. It speaks the smallest honest
-// protocol a provider could have: signed JSON in, signed JSON out, receipts.
+// Package echo is the reference connector: signed JSON in and out, and receipts.
 package echo
 
 import (
@@ -18,6 +17,7 @@ import (
 var Connector = sdk.Connector[settings, *account]{
 	Info:           sdk.Info{Name: "echo", Version: "1.0.0", Summary: "The reference connector: signed JSON over HTTP."},
 	Limits:         sdk.Limits{MaxText: 4096, ContentTypes: []string{sdk.ContentText}},
+	AddressKinds:   []string{"echo"},
 	Routes:         []sdk.Route{{Mount: sdk.AccountRoute, Fallback: accepted, Signature: signature}},
 	IdempotentSend: true, // the message id is the key: a repeat gets the same answer
 	Open:           open,
@@ -44,7 +44,7 @@ func open(_ context.Context, host *sdk.Host, a sdk.Account[settings]) (*account,
 	return &account{settings: a.Settings, provider: providerhttp.New(host, nil)}, nil
 }
 
-// incoming is what the provider says: a message, a receipt, or its answer to one.
+// incoming is a message, a receipt, or the answer to a message.
 type incoming struct {
 	ID         string     `json:"id"`
 	From       string     `json:"from"`

@@ -44,15 +44,16 @@ func sourcesHash(t *testing.T, root string) string {
 		t.Fatal(err)
 	}
 	slices.Sort(paths)
-	all := sha256.New()
+	var lines []byte
 	for _, path := range paths {
 		b, err := os.ReadFile(filepath.Join(root, path))
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(all, "%s %x\n", path, sha256.Sum256(b))
+		lines = fmt.Appendf(lines, "%s %x\n", path, sha256.Sum256(b))
 	}
-	return hex.EncodeToString(all.Sum(nil))
+	sum := sha256.Sum256(lines)
+	return hex.EncodeToString(sum[:])
 }
 
 func TestManifestListsWhatIsThere(t *testing.T) {

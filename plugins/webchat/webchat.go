@@ -20,6 +20,7 @@ const maxText = 4000
 var Connector = sdk.Connector[settings, *account]{
 	Info:         sdk.Info{Name: "webchat", Version: "1.0.0", Summary: "Web chat: a widget for the client's own site."},
 	Limits:       sdk.Limits{MaxText: maxText, ContentTypes: []string{sdk.ContentText}},
+	AddressKinds: []string{"visitor"},
 	Routes:       []sdk.Route{{Mount: sdk.ChatSocket}},
 	Assets:       mustAssets(embedded),
 	Open:         open,

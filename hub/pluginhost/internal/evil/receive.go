@@ -126,6 +126,8 @@ func (c *connector) receive(ctx context.Context, r *connectorv1.HTTPRequest) (*c
 		c.slow.Add(1)
 	case "huge":
 		reply.Body = make([]byte, 512<<20)
+	case "print":
+		say(strings.Repeat("x", 8<<20))
 	case "stderr":
 		logLines()
 	case "environ":

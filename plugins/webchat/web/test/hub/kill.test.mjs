@@ -1,0 +1,92 @@
+import {test} from 'node:test';
+import {setUp} from '../harness.mjs';
+import {network} from './network.mjs';
+import {Talk, control} from './talk.mjs';
+
+const world = setUp();
+
+test('a reload right behind a message', async () => {
+  const talk = await Talk.begin(world);
+  await talk.say('and away');
+  await talk.reload();
+  await talk.answer('Where did you go?');
+  await talk.say('and away again');
+  await talk.reload();
+  await talk.draft('Half a');
+  await talk.finish('Half a');
+});
+
+test('a network that drops with the answers still on the way', async () => {
+  const line = await network(world.server.url);
+  const talk = await Talk.begin(world, line.url);
+  line.deafen();
+  await talk.say('taken, but the page is not told');
+  await talk.heard();
+  await talk.answer('not heard');
+  line.fail();
+  await talk.say('written without a network');
+  await talk.answer('nobody hears this either');
+  await talk.say('and another');
+  await talk.draft('Half a');
+  line.mend();
+  await talk.finish('Half a');
+  line.close();
+});
+
+test('a hub that restarts in good order', async () => {
+  const talk = await Talk.begin(world);
+  await talk.say('before');
+  await talk.answer('before, too');
+  await control('stop-hub');
+  await talk.say('while it is away');
+  await talk.answer('while it is away, too');
+  await talk.draft('Half a');
+  await control('start-hub');
+  await talk.say('after');
+  await talk.finish('Half a');
+});
+
+test('a connector that is killed, again and again', async () => {
+  const talk = await Talk.begin(world);
+  for (const round of ['first', 'second', 'third']) {
+    await talk.say(`${round} before`);
+    await talk.answer(`${round} before, too`);
+    await control('kill-plugin');
+    await talk.say(`${round} behind`);
+    await talk.answer(`${round} behind, too`);
+    await talk.agree();
+  }
+  await talk.draft('Half a');
+  await talk.finish('Half a');
+});
+
+test('a hub that is killed, again and again', async () => {
+  const talk = await Talk.begin(world);
+  for (const round of ['first', 'second', 'third']) {
+    await talk.say(`${round} before`);
+    await talk.answer(`${round} before, too`);
+    await control('kill-hub');
+    await talk.say(`${round} away`);
+    await talk.answer(`${round} away, too`);
+    await control('start-hub');
+    await talk.say(`${round} behind`);
+    await talk.answer(`${round} behind, too`);
+  }
+  await talk.draft('Half a');
+  await talk.finish('Half a');
+});
+
+test('a hub that is killed behind its connector, and a page that is loaded again', async () => {
+  const talk = await Talk.begin(world);
+  await talk.say('before');
+  await control('kill-plugin');
+  await talk.say('journaled, perhaps');
+  await talk.answer('queued, perhaps');
+  await control('kill-hub');
+  await talk.say('kept in the browser');
+  await talk.answer('kept on the desk');
+  await control('start-hub');
+  await talk.reload();
+  await talk.draft('Half a');
+  await talk.finish('Half a');
+});
