@@ -22,6 +22,7 @@ import (
 	"github.com/channelhub/channelhub/hub/api/spec"
 	"github.com/channelhub/channelhub/hub/config"
 	"github.com/channelhub/channelhub/hub/flow/inbound"
+	"github.com/channelhub/channelhub/hub/flow/journal"
 	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
@@ -57,6 +58,7 @@ type Hub struct {
 	plugins  *pluginhost.Host
 	inbound  *inbound.Inbound
 	outbound *outbound.Outbound
+	journal  *journal.Journal
 	app      *app.App
 	ingress  *ingress.Ingress
 	chat     *chat.Chat
@@ -130,14 +132,15 @@ func (h *Hub) wire() error {
 		Store: h.store, Accounts: h.accounts, Inbound: h.inbound, Outbound: h.outbound, Tokens: h.tokens,
 		Describe: h.plugins.Describe, Signals: signals{h}, Logger: h.log.Named("app"), Metrics: h.metrics,
 	})
+	h.journal = h.newJournal()
 	h.ingress = ingress.New(ingress.Options{
-		Accounts: h.accounts, Connectors: h.plugins, Inbound: h.inbound,
+		Accounts: h.accounts, Connectors: h.plugins, Inbound: h.inbound, Journal: h.journal.Requests(),
 		Configured:  func(id model.PluginID) bool { _, ok := h.config.Load().Plugins[id]; return ok },
 		ExternalURL: h.PublicURL, Logger: h.log.Named("ingress"),
 	})
 	h.chat = chat.New(chat.Options{
 		Store: h.store, Accounts: h.accounts, Plugins: h.plugins, Inbound: h.inbound, Outbound: h.outbound,
-		Logger: h.log.Named("chat"), Metrics: h.metrics, Demo: h.config.Load().Demo, ExternalURL: h.PublicURL,
+		Journal: h.journal.Frames(), Logger: h.log.Named("chat"), Metrics: h.metrics, Demo: h.config.Load().Demo, ExternalURL: h.PublicURL,
 	})
 	var err error
 	if h.spec, err = spec.New(spec.V1(h.version)); err != nil {
@@ -145,7 +148,7 @@ func (h *Hub) wire() error {
 	}
 	h.admin, err = admin.New(admin.Options{
 		Store: h.store, Accounts: h.accounts, Tokens: h.tokens, Plugins: h.plugins,
-		Config: control{h}, Switches: control{h}, Checks: h.checks, Metrics: h.metrics, Version: h.version,
+		Config: control{h}, Switches: control{h}, Journal: journalFace{h.journal}, Checks: h.checks, Metrics: h.metrics, Version: h.version,
 	})
 	if err != nil {
 		return err
@@ -166,8 +169,8 @@ func (h *Hub) route() {
 		h.spec.Routes(mux)
 		h.probes(mux)
 	}
-	h.publicListener.handle(h, public)
-	h.adminListener.handle(h, private)
+	h.publicListener.handle(h, public, parseProxies(h.config.Load().Listeners.Public.TrustedProxies))
+	h.adminListener.handle(h, private, nil)
 }
 
 // committed is told of every conversation that changed.
@@ -216,6 +219,10 @@ func (h *Hub) start(ctx context.Context, background *sync.WaitGroup, run context
 	if err := h.outbound.Start(ctx); err != nil {
 		return fmt.Errorf("resume deliveries: %w", err)
 	}
+	if err := h.journal.Start(ctx); err != nil {
+		return fmt.Errorf("find the journal: %w", err)
+	}
+	background.Go(func() { h.journal.Run(run) })
 	background.Go(func() { h.app.Run(run) })
 	background.Go(func() { h.sweep(run) })
 	background.Go(func() { h.watch(run) })

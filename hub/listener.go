@@ -19,6 +19,9 @@ const (
 	headerTimeout  = 5 * time.Second
 	maxHeaderBytes = 16 << 10
 	idleTimeout    = 2 * time.Minute
+	// writeTimeout is longer than the longest wait for events. Streams and
+	// sockets set deadlines of their own for each write.
+	writeTimeout = 90 * time.Second
 )
 
 // listener is one of the hub's two addresses. The zero of everything is safe
@@ -60,7 +63,7 @@ func openListener(ctx context.Context, name, address string, t config.TLS) (*lis
 
 // handle sets what the listener serves: nothing before the hub is ready, and
 // nothing but health once it drains.
-func (l *listener) handle(h *Hub, mux *http.ServeMux) {
+func (l *listener) handle(h *Hub, mux *http.ServeMux, trusted proxies) {
 	served := web.Handler(mux, web.Options{Logger: h.log.Named("http"), Metrics: h.metrics})
 	l.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !h.serving() && !strings.HasSuffix(r.URL.Path, "z") {
@@ -70,9 +73,10 @@ func (l *listener) handle(h *Hub, mux *http.ServeMux) {
 		served.ServeHTTP(w, r)
 	})
 	l.server = &http.Server{
-		Handler:           l.handler,
+		Handler:           trusted.believe(l.handler),
 		ReadHeaderTimeout: headerTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          h.log.Named("http").StandardLogger(nil),
 	}
