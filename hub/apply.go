@@ -134,6 +134,7 @@ func (h *Hub) stateChanged() {
 	if h.wired.Load() {
 		h.outbound.StateChanged()
 		h.chat.StateChanged()
+		h.journal.StateChanged()
 	}
 }
 

@@ -99,7 +99,7 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 	if h.storage, err = openStorage(opts.Config, h.metrics, h.log); err != nil {
 		return nil, err
 	}
-	h.store = store.New(h.storage.table, h.storage.keys, nil)
+	h.store = store.New(h.storage.table, h.storage.keys, &store.Options{OnFeed: h.metrics.FeedAppended})
 	h.accounts = accounts.NewRegistry()
 	h.tokens = access.NewTokens(h.store, nil)
 	h.plugins = pluginhost.New(&pluginhost.Options{
@@ -123,6 +123,7 @@ func (h *Hub) wire() error {
 	h.outbound = outbound.New(outbound.Options{
 		Store: h.store, Accounts: h.accounts, Connectors: connectors{h.plugins},
 		Logger: h.log.Named("outbound"), Metrics: h.metrics, Committed: h.committed,
+		Rejected: h.accountRejected,
 	})
 	h.inbound = inbound.New(inbound.Options{
 		Store: h.store, Accounts: h.accounts, Receipts: h.outbound,
@@ -216,6 +217,7 @@ func (h *Hub) start(ctx context.Context, background *sync.WaitGroup, run context
 	if err := h.apply(ctx, h.config.Load()); err != nil {
 		return err
 	}
+	h.metrics.ConfigLoaded(true, time.Now())
 	if err := h.outbound.Start(ctx); err != nil {
 		return fmt.Errorf("resume deliveries: %w", err)
 	}
@@ -225,6 +227,7 @@ func (h *Hub) start(ctx context.Context, background *sync.WaitGroup, run context
 	background.Go(func() { h.journal.Run(run) })
 	background.Go(func() { h.app.Run(run) })
 	background.Go(func() { h.sweep(run) })
+	background.Go(func() { h.watchAccounts(run) })
 	background.Go(func() { h.watch(run) })
 	return nil
 }

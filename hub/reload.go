@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/channelhub/channelhub/hub/accounts"
 	"github.com/channelhub/channelhub/hub/api/admin"
 	"github.com/channelhub/channelhub/hub/config"
@@ -58,6 +60,7 @@ func (h *Hub) reload(ctx context.Context) (*config.Difference, error) {
 	h.config.Store(next)
 	h.accounts.Replace(set)
 	h.tokens.SetBootstrap(bootstrapOf(next))
+	h.log.SetLevel(hclog.LevelFromString(next.Logging.Level))
 	h.swapPlugins(ctx, next, diff)
 	h.swapAccounts(ctx, before)
 	return diff, nil

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/channelhub/channelhub/hub/config"
+	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/keys"
 	"github.com/channelhub/channelhub/hub/storage/keys/localkeys"
 	"github.com/channelhub/channelhub/hub/storage/logsink"
@@ -57,6 +58,9 @@ func costs(metrics *telemetry.Metrics) func(table.Cost) {
 			root = telemetry.RootHub
 		}
 		metrics.WriteUnits(root, c.WriteUnits)
+		if c.Call == "commit" {
+			metrics.Committed(string(model.CodeOf(c.Err)), c.Took)
+		}
 	}
 }
 

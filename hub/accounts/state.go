@@ -44,9 +44,9 @@ func (s State) Sends() bool { return s == Open || s == Degraded || s == Unreacha
 
 // Status is a state with its reason. Detail is safe to show.
 type Status struct {
-	State  State     `json:"state"`
-	Detail string    `json:"detail,omitempty"`
-	Since  time.Time `json:"since"`
+	State  State
+	Detail string
+	Since  time.Time
 }
 
 // Status returns the state an account is in.

@@ -36,6 +36,7 @@ type Difference struct {
 // readAtStart are the places that a running hub cannot change.
 var readAtStart = []path{
 	pathOf("data_dir"),
+	pathOf("demo"),
 	pathOf("listeners"),
 	pathOf("storage"),
 	pathOf("logging", "sink"),

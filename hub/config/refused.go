@@ -24,6 +24,7 @@ var refusals = []refusal{
 	{[]string{"storage", "keys", "driver"}, DriverKMS, notInThisBuild, "use local"},
 	{[]string{"logging", "sink"}, SinkFile, notInThisBuild, "use stderr"},
 	{[]string{"logging", "sink"}, SinkCloudWatch, notInThisBuild, "use stderr"},
+	{[]string{"clients", "*", "delivery"}, DeliveryWebhook, notInThisBuild, "use feed"},
 	// These are reserved names: agreed, and not built.
 	{[]string{"storage", "dispatch", "driver"}, DriverSQS, reserved, "use embedded"},
 	{[]string{"plugins", "*", "isolation"}, "client", reserved, "use shared"},

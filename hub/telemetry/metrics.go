@@ -38,6 +38,7 @@ type Metrics struct {
 	pluginRPCSeconds *prometheus.HistogramVec
 	journalRequests  *prometheus.GaugeVec
 	journalBytes     *prometheus.GaugeVec
+	journalEntries   *prometheus.CounterVec
 
 	httpRequests *prometheus.CounterVec
 	httpSeconds  *prometheus.HistogramVec
@@ -90,6 +91,7 @@ func New(version string) *Metrics {
 		pluginRPCSeconds: histograms(r, pluginRPCSeconds, "Duration of calls to plugins.", callSeconds, labelPlugin, labelMethod, labelResult),
 		journalRequests:  gauges(r, journalRequests, "Raw requests that wait for a plugin.", labelPlugin),
 		journalBytes:     gauges(r, journalBytes, "Bytes of raw requests that wait for a plugin.", labelPlugin),
+		journalEntries:   counters(r, journalEntries, "Raw requests kept for a plugin, and what became of them.", labelPlugin, labelResult),
 
 		httpRequests: counters(r, httpRequests, "Requests answered.", labelRoute, labelCode),
 		httpSeconds:  histograms(r, httpSeconds, "Duration of requests, streams and long polls left out.", callSeconds, labelRoute),
@@ -239,6 +241,14 @@ func (m *Metrics) Journal(plugin string, requests int, bytes int64) {
 	plugin = m.plugins.value(plugin)
 	m.journalRequests.WithLabelValues(plugin).Set(float64(requests))
 	m.journalBytes.WithLabelValues(plugin).Set(float64(bytes))
+}
+
+// Journaled counts what happened to raw requests in the journal.
+func (m *Metrics) Journaled(plugin string, result JournalResult, n int) {
+	if m == nil || n == 0 {
+		return
+	}
+	m.journalEntries.WithLabelValues(m.plugins.value(plugin), string(result)).Add(float64(n))
 }
 
 // Request counts an answered request. Route is the pattern that matched,

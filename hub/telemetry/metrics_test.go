@@ -29,6 +29,7 @@ func exercise(m *Metrics) {
 	m.PluginRestarted("sms")
 	m.PluginCalled("sms", "Send", true, time.Millisecond)
 	m.Journal("sms", 2, 2048)
+	m.Journaled("sms", JournalKept, 2)
 	m.Request("/v1/events", 200, time.Millisecond)
 	m.SSEClients(1)
 	m.ChatSockets(1)

@@ -25,6 +25,7 @@ const (
 	pluginRPCSeconds = "hub_plugin_rpc_seconds"
 	journalRequests  = "hub_journal_requests"
 	journalBytes     = "hub_journal_bytes"
+	journalEntries   = "hub_journal_entries_total"
 
 	httpRequests = "hub_http_requests_total"
 	httpSeconds  = "hub_http_request_seconds"
@@ -45,7 +46,7 @@ func Names() []string {
 		outboundAttempts, outboundSeconds, lanesActive, deliveriesHeld, deadLetters,
 		feedAppends, feedBatchRecords,
 		commitSeconds, commits, writeUnits,
-		pluginState, pluginRestarts, pluginRPCSeconds, journalRequests, journalBytes,
+		pluginState, pluginRestarts, pluginRPCSeconds, journalRequests, journalBytes, journalEntries,
 		httpRequests, httpSeconds, sseClients, chatSockets,
 		configReloadOK, configReloadTime,
 		logDropped,
@@ -90,6 +91,17 @@ const (
 	AttemptRetry     AttemptOutcome = "retry"
 	AttemptUnknown   AttemptOutcome = "unknown"
 	AttemptFault     AttemptOutcome = "fault"
+)
+
+// JournalResult is what happened to a raw request or frame in the journal.
+type JournalResult string
+
+// The journal results. What was kept ends as one of the others.
+const (
+	JournalKept     JournalResult = "kept"
+	JournalReplayed JournalResult = "replayed"
+	JournalRefused  JournalResult = "refused" // the plugin will never take it
+	JournalExpired  JournalResult = "expired" // the plugin stayed away too long
 )
 
 // Root is whose rows a write was for.

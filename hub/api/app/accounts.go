@@ -13,9 +13,25 @@ type accountView struct {
 	ID      model.AccountID `json:"id"`
 	Channel string          `json:"channel"`
 	Enabled bool            `json:"enabled"`
-	Health  accounts.Status `json:"health"`
+	Health  health          `json:"health"`
 	// Capabilities is absent while the connector has never run.
 	Capabilities *capabilities `json:"capabilities,omitempty"`
+}
+
+// health is the state of an account, and since when it is in it.
+type health struct {
+	State  accounts.State `json:"state"`
+	Detail string         `json:"detail,omitempty"`
+	Since  *model.Time    `json:"since,omitempty"` // absent before the first move
+}
+
+func healthOf(s accounts.Status) health {
+	h := health{State: s.State, Detail: s.Detail}
+	if !s.Since.IsZero() {
+		at := model.At(s.Since)
+		h.Since = &at
+	}
+	return h
 }
 
 // capabilities is what the channel can do, in numbers; 0 means no limit of the
@@ -33,7 +49,7 @@ type capabilities struct {
 }
 
 func (a *App) accountView(acct accounts.Account) accountView {
-	v := accountView{ID: acct.ID, Channel: string(acct.Plugin), Enabled: acct.Enabled, Health: a.Accounts.Status(acct.ID)}
+	v := accountView{ID: acct.ID, Channel: string(acct.Plugin), Enabled: acct.Enabled, Health: healthOf(a.Accounts.Status(acct.ID))}
 	if d, ok := a.Describe(acct.Plugin); ok {
 		v.Capabilities = &capabilities{
 			Send: d.Can.Send || d.Can.RenderSocket, Typing: d.Can.SendSignal || d.Can.RenderSocket,

@@ -3,6 +3,7 @@ package app
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/channelhub/channelhub/hub/api/web"
@@ -57,9 +58,9 @@ func (m messageRequest) request(trace string) (outbound.Request, error) {
 		faults = append(faults, model.Fault{Field: "author", Detail: `give "csr", "bot" or "system"`})
 	}
 	if m.ExpireAfter != nil {
-		d, err := time.ParseDuration(*m.ExpireAfter)
+		d, err := parseDuration(*m.ExpireAfter)
 		if err != nil {
-			faults = append(faults, model.Fault{Field: "expire_after", Detail: `give a duration such as "30m" or "24h"`})
+			faults = append(faults, model.Fault{Field: "expire_after", Detail: `give a duration such as "30m", "24h" or "2d"`})
 		}
 		r.Expire, r.HasExpire = d, true
 	}
@@ -67,6 +68,15 @@ func (m messageRequest) request(trace string) (outbound.Request, error) {
 		return r, web.Invalid("The message cannot be sent as it is.", faults...)
 	}
 	return r, nil
+}
+
+// parseDuration takes what Go takes, and whole days.
+func parseDuration(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 8)
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	return time.ParseDuration(s)
 }
 
 func (a *App) postMessage(w http.ResponseWriter, r *http.Request) {

@@ -142,6 +142,9 @@ func (g *Ingress) place(r *http.Request) (place, error) {
 		if !ok || acct.Plugin != p.plugin || !acct.Enabled {
 			return p, errNoRoute
 		}
+		if g.Accounts.Status(id).State == accounts.Paused {
+			return p, &model.Error{Code: model.Unavailable, Op: "find route", Detail: "An operator paused this account. Try again later.", RetryAfter: time.Minute}
+		}
 		p.account, mount = acct, pluginhost.MountInAccount
 	}
 	d, ok := g.Connectors.Describe(p.plugin)

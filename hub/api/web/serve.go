@@ -76,7 +76,9 @@ func Handler(mux *http.ServeMux, o Options) http.Handler {
 			if info.fault != nil {
 				log.Error("a request failed", "route", pattern, "request_id", info.id, "error", info.fault)
 			}
-			o.Metrics.Request(route(pattern), rec.status(), time.Since(began))
+			if !rec.endless() {
+				o.Metrics.Request(route(pattern), rec.status(), time.Since(began))
+			}
 		}()
 		if pattern == "" {
 			unmatched(rec, r, mux)
@@ -156,6 +158,12 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	r.wrote, r.code = true, http.StatusSwitchingProtocols
 	return http.NewResponseController(r.ResponseWriter).Hijack()
+}
+
+// endless reports whether the answer was a stream or a socket: how long it
+// lasted says nothing about the hub.
+func (r *recorder) endless() bool {
+	return r.code == http.StatusSwitchingProtocols || r.Header().Get("Content-Type") == "text/event-stream"
 }
 
 func (r *recorder) status() int {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/table/driver"
@@ -38,8 +39,9 @@ func (h Handle) Commit(ctx context.Context, ops ...Op) (Version, error) {
 	id := Version(model.NewRandom16())
 	unsure := false // whether an attempt so far may have landed unheard
 	err = retry(ctx, func() error {
+		began := time.Now()
 		cost, err := h.table.driver.Commit(ctx, id, lowered)
-		h.spent("commit", cost)
+		h.spent("commit", began, cost, err)
 		if c, ok := errors.AsType[*driver.Conflict](err); ok && unsure {
 			return h.settle(ctx, id, lowered, c)
 		}
@@ -114,8 +116,9 @@ func (h Handle) settle(ctx context.Context, id Version, ops []driver.Op, c *driv
 // stampAt returns the version of the row at key, expired or not, and whether
 // there is one. It does not retry: the commit around it does.
 func (h Handle) stampAt(ctx context.Context, key driver.Key) (Version, bool, error) {
+	began := time.Now()
 	row, cost, err := h.table.driver.Get(ctx, key)
-	h.spent("get", cost)
+	h.spent("get", began, cost, err)
 	if model.Is(err, model.NotFound) {
 		return Version{}, false, nil
 	}

@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/table/driver"
@@ -31,8 +32,9 @@ func (h Handle) read(ctx context.Context, key driver.Key) (driver.Row, error) {
 	err := retry(ctx, func() error {
 		var cost driver.Cost
 		var err error
+		began := time.Now()
 		row, cost, err = h.table.driver.Get(ctx, key)
-		h.spent("get", cost)
+		h.spent("get", began, cost, err)
 		return err
 	})
 	return row, err
@@ -115,8 +117,9 @@ func (h Handle) queryOnce(ctx context.Context, q driver.Query) (driver.Page, err
 	err := retry(ctx, func() error {
 		var cost driver.Cost
 		var err error
+		began := time.Now()
 		page, cost, err = h.table.driver.Query(ctx, q)
-		h.spent("query", cost)
+		h.spent("query", began, cost, err)
 		return err
 	})
 	if err == nil && page.More && len(page.Rows) == 0 {

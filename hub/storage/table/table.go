@@ -47,6 +47,8 @@ type Row struct {
 type Cost struct {
 	Call   string         // "get", "query" or "commit"
 	Client model.ClientID // empty for the hub's own rows
+	Took   time.Duration
+	Err    error // nil when the call succeeded
 	driver.Cost
 }
 
@@ -131,9 +133,9 @@ func (h Handle) row(r driver.Row) Row {
 	return Row{PK: r.PK[len(h.root):], SK: r.SK, Value: r.Value, Version: r.Version, Expires: r.Expires}
 }
 
-func (h Handle) spent(call string, c driver.Cost) {
+func (h Handle) spent(call string, began time.Time, c driver.Cost, err error) {
 	if h.table.onCost != nil {
-		h.table.onCost(Cost{Call: call, Client: h.client, Cost: c})
+		h.table.onCost(Cost{Call: call, Client: h.client, Took: time.Since(began), Err: err, Cost: c})
 	}
 }
 
