@@ -89,7 +89,8 @@ func socketResultIn(frame *SocketFrame, r *connectorv1.SocketResult, refused ref
 	out := SocketResult{
 		Items: itemsIn(r.GetItems(), func(a model.AccountID) bool { return a == frame.AccountID }, refused),
 	}
-	if r.HasRefusal() {
+	out.Fault = r.GetFault() != ""
+	if r.HasRefusal() && !out.Fault {
 		out.Refusal = &FrameRefusal{
 			Code:    word(r.GetRefusal().GetCode(), "refused"),
 			Detail:  printable(r.GetRefusal().GetDetail(), maxDetail),

@@ -56,6 +56,8 @@ type SocketFrame struct {
 type SocketResult struct {
 	Items   []Item
 	Refusal *FrameRefusal
+	// Fault: the connector broke on the frame, which may go again.
+	Fault bool
 }
 
 // FrameRefusal says why a frame was not understood.

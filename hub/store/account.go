@@ -20,7 +20,7 @@ type AccountAddress struct {
 
 // ClaimAccountAddress makes the provider address belong to the account, or
 // fails with model.Conflicting when another account has it. The claim of an
-// account that is gone can be taken over with release.
+// account that is gone is taken over.
 func (s *Store) ClaimAccountAddress(ctx context.Context, plugin model.PluginID, address string, owner AccountAddress, gone func(AccountAddress) bool) error {
 	pk, err := s.accountAddressPK(ctx, plugin, address)
 	if err != nil {
@@ -49,7 +49,11 @@ func (s *Store) ClaimAccountAddress(ctx context.Context, plugin model.PluginID, 
 		return model.Errorf(model.Conflicting, "claim provider address",
 			"account %s already holds this account's address at the provider", has.Account)
 	}
-	if _, err := rows.Commit(ctx, table.Put(pk, "a", value).IfVersion(row.Version)); err != nil {
+	_, err = rows.Commit(ctx, table.Put(pk, "a", value).IfVersion(row.Version))
+	if _, conflict := conflictOf(err); conflict {
+		return model.Errorf(model.Conflicting, "take over provider address", "another account took it at the same time")
+	}
+	if err != nil {
 		return fmt.Errorf("take over provider address: %w", err)
 	}
 	return nil

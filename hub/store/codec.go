@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -95,6 +96,13 @@ func (c *Client) openBody(ctx context.Context, row table.Row, schema byte, key s
 		return model.Errorf(model.Corrupt, "decode row body", "the body is not what its schema says")
 	}
 	return nil
+}
+
+// decodeToken64 reads a token that the hub gave out back. There is one spelling
+// of it: package base64 would pass over line breaks.
+func decodeToken64(token string) ([]byte, bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	return raw, err == nil && base64.RawURLEncoding.EncodeToString(raw) == token
 }
 
 // putOrFound writes the row if nothing is there. It returns the row that is

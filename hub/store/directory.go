@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/channelhub/channelhub/hub/model"
@@ -67,15 +69,11 @@ func (c *Client) Find(ctx context.Context, account model.AccountID, address mode
 	if d, ok := c.directory.GetIfPresent(directoryKey{account, at}); ok {
 		return d, nil
 	}
-	row, err := c.rows.Get(ctx, addressPK(at), "a")
+	contact, err := c.contactAt(ctx, at)
 	if err != nil {
-		return Directory{}, fmt.Errorf("find address: %w", err)
+		return Directory{}, err
 	}
-	var h addressHeader
-	if _, err := decodeHeader(row.Value, addressSchema, &h); err != nil {
-		return Directory{}, fmt.Errorf("find address: %w", err)
-	}
-	d, err := c.DirectoryOf(ctx, account, h.Contact)
+	d, err := c.DirectoryOf(ctx, account, contact)
 	if err != nil {
 		return Directory{}, err
 	}
@@ -98,7 +96,8 @@ func (c *Client) DirectoryOf(ctx context.Context, account model.AccountID, conta
 
 // Resolve returns the directory entry of a customer on an account, making the
 // contact and the conversation at first contact. The first address is the one
-// to answer to; the others are known to be the same person.
+// to answer to; the others are known to be the same person, and those that are
+// new from then on lead to the same conversation.
 //
 // Two hubs that meet a new address at once agree: each row is put if absent,
 // and who comes second takes what is there.
@@ -106,37 +105,38 @@ func (c *Client) Resolve(ctx context.Context, account model.AccountID, addresses
 	if len(addresses) == 0 {
 		return Directory{}, model.Errorf(model.Invalid, "find contact", "an event needs a contact address")
 	}
+	var (
+		found   Directory
+		unknown []model.Address
+	)
 	for _, a := range addresses {
 		d, err := c.Find(ctx, account, a)
-		if err == nil {
-			return d, nil
-		}
-		if !model.Is(err, model.NotFound) {
+		switch {
+		case model.Is(err, model.NotFound):
+			unknown = append(unknown, a)
+		case err != nil:
 			return Directory{}, err
+		case found == Directory{}:
+			found = d
 		}
 	}
-	return c.introduce(ctx, account, addresses, name)
+	switch {
+	case found == Directory{}:
+		return c.introduce(ctx, account, addresses, name)
+	case len(unknown) > 0:
+		return found, c.claimAddresses(ctx, account, unknown, found)
+	}
+	return found, nil
 }
 
 // introduce writes the rows of a first contact, in an order in which a crash
-// leaves nothing that a repeat does not complete: addresses decide the
-// contact, then its key, its row, and last the conversation.
+// leaves nothing that a repeat does not complete: an address decides the
+// contact, then come its key, its row, the conversation, and last the other
+// addresses.
 func (c *Client) introduce(ctx context.Context, account model.AccountID, addresses []model.Address, name string) (Directory, error) {
-	contact := model.NewContactID()
-	keys := make([]model.Random16, len(addresses))
-	for i, a := range addresses {
-		at, err := c.addressKey(ctx, a)
-		if err != nil {
-			return Directory{}, err
-		}
-		keys[i] = at
-		won, err := c.claimAddress(ctx, at, contact)
-		if err != nil {
-			return Directory{}, err
-		}
-		if i == 0 {
-			contact = won
-		}
+	contact, err := c.decideContact(ctx, addresses)
+	if err != nil {
+		return Directory{}, err
 	}
 	if err := c.seal.CreateKey(ctx, seal.ContactKey(contact)); err != nil {
 		return Directory{}, fmt.Errorf("introduce contact: %w", err)
@@ -153,10 +153,65 @@ func (c *Client) introduce(ctx context.Context, account model.AccountID, address
 	if err != nil {
 		return Directory{}, err
 	}
-	for _, at := range keys {
-		c.directory.Set(directoryKey{account, at}, d)
+	return d, c.claimAddresses(ctx, account, addresses, d)
+}
+
+// decideContact returns the contact that one of the addresses has already, on
+// another account or from an earlier try, and makes a new one otherwise. The
+// address that sorts first decides, so that two hubs that learn of the same
+// addresses in different orders decide the same.
+func (c *Client) decideContact(ctx context.Context, addresses []model.Address) (model.ContactID, error) {
+	keys := make([]model.Random16, len(addresses))
+	for i, a := range addresses {
+		at, err := c.addressKey(ctx, a)
+		if err != nil {
+			return "", err
+		}
+		keys[i] = at
 	}
-	return d, nil
+	for _, at := range keys {
+		contact, err := c.contactAt(ctx, at)
+		if err == nil || !model.Is(err, model.NotFound) {
+			return contact, err
+		}
+	}
+	first := slices.MinFunc(keys, func(a, b model.Random16) int { return bytes.Compare(a[:], b[:]) })
+	return c.claimAddress(ctx, first, model.NewContactID())
+}
+
+// claimAddresses makes the addresses belong to the contact, as far as they are
+// nobody's. One that is another contact's stays that.
+func (c *Client) claimAddresses(ctx context.Context, account model.AccountID, addresses []model.Address, d Directory) error {
+	for _, a := range addresses {
+		at, err := c.addressKey(ctx, a)
+		if err != nil {
+			return err
+		}
+		owner, err := c.contactAt(ctx, at)
+		if model.Is(err, model.NotFound) {
+			owner, err = c.claimAddress(ctx, at, d.Contact)
+		}
+		if err != nil {
+			return err
+		}
+		if owner == d.Contact {
+			c.directory.Set(directoryKey{account, at}, d)
+		}
+	}
+	return nil
+}
+
+// contactAt returns the contact that an address belongs to, or model.NotFound.
+func (c *Client) contactAt(ctx context.Context, at model.Random16) (model.ContactID, error) {
+	row, err := c.rows.Get(ctx, addressPK(at), "a")
+	if err != nil {
+		return "", fmt.Errorf("find address: %w", err)
+	}
+	var h addressHeader
+	if _, err := decodeHeader(row.Value, addressSchema, &h); err != nil {
+		return "", fmt.Errorf("find address: %w", err)
+	}
+	return h.Contact, nil
 }
 
 // claimAddress makes the address belong to the contact, or returns the contact

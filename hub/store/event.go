@@ -90,6 +90,7 @@ func (c *Client) PutEvent(ctx context.Context, e StoredEvent) (StoredEvent, bool
 	case err != nil:
 		return StoredEvent{}, false, fmt.Errorf("write event: %w", err)
 	case created:
+		c.fill(&e)
 		return e, true, nil
 	}
 	found, err := c.decodeEvent(ctx, e.Conversation, e.Key, row)
@@ -134,6 +135,8 @@ func lean(ev model.Event) model.Event {
 	return ev
 }
 
+// fill puts back into an event what lean dropped, without touching what the
+// event shares with its maker.
 func (c *Client) fill(e *StoredEvent) {
 	ev := &e.Event
 	ev.ID = model.EventPlace{Conversation: e.Conversation, Key: e.Key}.ID()
@@ -141,9 +144,12 @@ func (c *Client) fill(e *StoredEvent) {
 	ev.Type = e.Type
 	ev.ReceivedAt = model.At(e.Received)
 	if ev.Contact != nil {
-		*ev.Contact = contactOf(model.ContactID(e.SealKey), ev.Contact.Addresses, ev.Contact.DisplayName)
+		k := contactOf(model.ContactID(e.SealKey), ev.Contact.Addresses, ev.Contact.DisplayName)
+		ev.Contact = &k
 	}
 	if ev.Message != nil {
-		ev.Message.ID = model.MessagePlace{Conversation: e.Conversation, Direction: model.Inbound, Key: e.Key}.ID()
+		m := *ev.Message
+		m.ID = model.MessagePlace{Conversation: e.Conversation, Direction: model.Inbound, Key: e.Key}.ID()
+		ev.Message = &m
 	}
 }

@@ -22,6 +22,9 @@ func (c *Client) shardOf(conv model.ConversationID) int {
 	return int(h.Sum32() % uint32(c.shards))
 }
 
+// maxCursor is the length of a token with more logs than a client has.
+const maxCursor = 4096
+
 // Cursor spells places in the feed logs as the opaque token a consumer hands
 // back. A MAC keeps consumers from making their own, and binds the token to
 // the client.
@@ -42,8 +45,11 @@ func (c *Client) Cursor(ctx context.Context, at []Position) (string, error) {
 // client's.
 func (c *Client) ParseCursor(ctx context.Context, token string) ([]Position, error) {
 	bad := model.Errorf(model.Invalid, "read cursor", "the cursor is not one that this feed gave out")
-	all, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(all) < 17 || len(token) > 4096 {
+	if len(token) > maxCursor {
+		return nil, bad
+	}
+	all, ok := decodeToken64(token)
+	if !ok || len(all) < 17 {
 		return nil, bad
 	}
 	raw, mac := all[:len(all)-16], model.Random16(all[len(all)-16:])

@@ -22,7 +22,7 @@ const (
 // Lane returns the log of a conversation's deliveries.
 func (c *Client) Lane(conv model.ConversationID) *Log {
 	l, _ := c.lanes.ComputeIfAbsent(conv, func() (*Log, bool) {
-		return newLog(c.rows, "l/"+string(conv)), false
+		return c.log("l/" + string(conv)), false
 	})
 	return l
 }

@@ -5,9 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
-	"time"
 
-	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/table"
 )
 
@@ -35,9 +33,6 @@ const (
 	// recentRows is how many of the newest rows an appender remembers the
 	// records of; a duplicate from before is found by reading.
 	recentRows = 1024
-	// appendTimeout bounds one row's write. It is the appender's own: a caller
-	// that goes away must not fail those whose records share the row.
-	appendTimeout = 10 * time.Second
 )
 
 type logRow struct {
@@ -60,8 +55,11 @@ func rowNumber(sk string) uint64 { return binary.BigEndian.Uint64([]byte(sk[1:])
 // view of it: its appenders share rows, so that under load one write carries
 // many records. It is safe for concurrent use.
 type Log struct {
-	rows table.Handle
-	pk   string
+	rows   table.Handle
+	pk     string
+	window uint64          // recentRows
+	busy   *sync.WaitGroup // counts leaders; nil: nobody waits for them
+	onRow  func(int)       // told of the records of each row appended; nil: nobody
 
 	mu      sync.Mutex
 	loaded  bool
@@ -74,16 +72,9 @@ type Log struct {
 	changed chan struct{} // closed when the tail moves
 }
 
-type pendingAppend struct {
-	record Record
-	at     uint64 // the row it ended in
-	err    error
-	done   chan struct{}
-}
-
 func newLog(rows table.Handle, pk string) *Log {
 	return &Log{
-		rows: rows, pk: pk,
+		rows: rows, pk: pk, window: recentRows,
 		recent:  make(map[recordID]uint64),
 		byRow:   make(map[uint64][]recordID),
 		changed: make(chan struct{}),
@@ -125,152 +116,6 @@ func (l *Log) load(ctx context.Context) error {
 	return nil
 }
 
-// Append puts the record into the log unless it is there already, and returns
-// the row it lies in once that row is durable. Seen is the tail that was known
-// when the record was promised: every row behind it is looked through first.
-func (l *Log) Append(ctx context.Context, r Record, seen uint64) (uint64, error) {
-	if n, ok, err := l.find(ctx, r.id(), seen); err != nil || ok {
-		return n, err
-	}
-	p := &pendingAppend{record: r, done: make(chan struct{})}
-	l.mu.Lock()
-	l.waiting = append(l.waiting, p)
-	lead := !l.leading
-	l.leading = true
-	l.mu.Unlock()
-	if lead {
-		// The batch outlives the caller that happens to lead it.
-		go l.lead(context.WithoutCancel(ctx))
-	}
-	select {
-	case <-p.done:
-		return p.at, p.err
-	case <-ctx.Done():
-		return 0, model.Wrap(model.Unavailable, "append to log", ctx.Err())
-	}
-}
-
-// find looks for the record in the rows behind seen. What this process has
-// seen itself it knows by heart; older rows it reads, forward from seen, since
-// a record lies close behind the tail that its promise noted.
-func (l *Log) find(ctx context.Context, id recordID, seen uint64) (uint64, bool, error) {
-	l.mu.Lock()
-	err := l.load(ctx)
-	n, ok := l.recent[id]
-	since := l.since
-	l.mu.Unlock()
-	if err != nil || ok || seen >= since {
-		return n, ok, err
-	}
-	for at := seen; at < since; {
-		rows, err := l.Read(ctx, at, 100)
-		if model.Is(err, model.NotFound) {
-			// Trimmed: the record was read long ago, or never will be.
-			return at, true, nil
-		}
-		if err != nil {
-			return 0, false, err
-		}
-		for _, row := range rows {
-			for _, r := range row.Records {
-				if r.id() == id {
-					return row.N, true, nil
-				}
-			}
-			at = row.N
-		}
-		if len(rows) == 0 {
-			break
-		}
-	}
-	return 0, false, nil
-}
-
-// lead writes rows until nobody waits. One leader at a time: what arrives
-// while a row is being synced shares the next one.
-func (l *Log) lead(ctx context.Context) {
-	for {
-		l.mu.Lock()
-		batch := l.take()
-		if len(batch) == 0 {
-			l.leading = false
-			l.mu.Unlock()
-			return
-		}
-		l.mu.Unlock()
-
-		ctx, cancel := context.WithTimeout(ctx, appendTimeout)
-		at, err := l.write(ctx, batch)
-		cancel()
-		for _, p := range batch {
-			if p.at == 0 {
-				p.at, p.err = at, err
-			}
-			close(p.done)
-		}
-	}
-}
-
-// take removes what the next row will carry from the queue: at most maxBatch
-// records, none that is in a recent row, none twice. The lock is held.
-func (l *Log) take() []*pendingAppend {
-	n := min(len(l.waiting), maxBatch)
-	batch := l.waiting[:n:n]
-	l.waiting = l.waiting[n:]
-	return batch
-}
-
-// write appends the batch as one row, stepping over rows that others wrote in
-// the meantime.
-func (l *Log) write(ctx context.Context, batch []*pendingAppend) (uint64, error) {
-	for {
-		l.mu.Lock()
-		next := l.tail + 1
-		records := l.fresh(batch)
-		l.mu.Unlock()
-		if len(records) == 0 {
-			return 0, nil // each of them was found in a row
-		}
-		value, err := encodePlain(logSchema, logRow{Records: records})
-		if err != nil {
-			return 0, err
-		}
-		_, err = l.rows.Commit(ctx, table.Put(l.pk, rowSK(next), value).IfAbsent())
-		if err == nil {
-			l.saw(next, records)
-			return next, nil
-		}
-		found, conflict := conflictOf(err)
-		if !conflict || found == nil {
-			return 0, fmt.Errorf("append to log: %w", err)
-		}
-		var row logRow
-		if _, err := decodeHeader(found.Value, logSchema, &row); err != nil {
-			return 0, fmt.Errorf("read log row: %w", err)
-		}
-		l.saw(next, row.Records)
-	}
-}
-
-// fresh returns the batch's records that no row holds yet, once each, and
-// notes the row of the others. The lock is held.
-func (l *Log) fresh(batch []*pendingAppend) []Record {
-	var records []Record
-	here := make(map[recordID]bool, len(batch))
-	for _, p := range batch {
-		id := p.record.id()
-		if n, ok := l.recent[id]; ok {
-			p.at = n
-			continue
-		}
-		if !here[id] {
-			here[id] = true
-			records = append(records, p.record)
-		}
-	}
-	return records
-}
-
 // saw notes a row that is known to exist and wakes the readers.
 func (l *Log) saw(n uint64, records []Record) {
 	l.mu.Lock()
@@ -285,7 +130,7 @@ func (l *Log) saw(n uint64, records []Record) {
 		l.recent[r.id()] = n
 	}
 	l.byRow[n] = ids
-	if n-l.since > recentRows {
+	for n-l.since > l.window {
 		l.since++
 		for _, id := range l.byRow[l.since] {
 			if l.recent[id] == l.since {

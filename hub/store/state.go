@@ -89,6 +89,11 @@ func (c *Client) PutState(ctx context.Context, account model.AccountID, s State,
 	if err != nil {
 		return 0, err
 	}
+	if held == (table.Version{}) {
+		if err := c.roomForState(ctx, account); err != nil {
+			return 0, err
+		}
+	}
 	if err := c.seal.CreateKey(ctx, stateKey); err != nil {
 		return 0, err
 	}
@@ -97,7 +102,8 @@ func (c *Client) PutState(ctx context.Context, account model.AccountID, s State,
 	if err != nil {
 		return 0, err
 	}
-	op := table.Put(statePK(account), sk, value).IfVersion(held)
+	// What has expired is absent for the connector, so it is here as well.
+	op := table.Put(statePK(account), sk, value).IfVersion(held).Exact()
 	if ttl > 0 {
 		op = op.ExpireAt(c.now().Add(ttl))
 	}
@@ -107,12 +113,13 @@ func (c *Client) PutState(ctx context.Context, account model.AccountID, s State,
 	return next, nil
 }
 
-// expectState returns the row version behind the expected state version.
+// expectState returns the row version behind the expected state version, the
+// zero one for absent.
 func (c *Client) expectState(ctx context.Context, account model.AccountID, sk string, expected uint64) (table.Version, error) {
 	row, err := c.rows.Get(ctx, statePK(account), sk)
 	switch {
 	case model.Is(err, model.NotFound) && expected == 0:
-		return table.Version{}, c.roomForState(ctx, account)
+		return table.Version{}, nil
 	case model.Is(err, model.NotFound):
 		return table.Version{}, errStateConflict
 	case err != nil:

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -26,15 +27,19 @@ const (
 type Options struct {
 	Now  func() time.Time // default time.Now
 	Seal *seal.Options
+	// OnFeed is told of every row appended to a feed log. It must not block.
+	OnFeed func(records int)
 }
 
 // Store is the way to all rows. It is safe for concurrent use and lives as
 // long as the hub.
 type Store struct {
 	table   *table.Table
+	onFeed  func(records int)
 	sealer  *seal.Sealer
 	now     func() time.Time
 	clients *otter.Cache[model.ClientID, *Client]
+	appends sync.WaitGroup // logs that are being written
 }
 
 // New returns a Store over a table, sealing under the root key.
@@ -42,6 +47,7 @@ func New(t *table.Table, root seal.Root, opts *Options) *Store {
 	s := &Store{table: t, now: time.Now}
 	var so seal.Options
 	if opts != nil {
+		s.onFeed = opts.OnFeed
 		if opts.Now != nil {
 			s.now = opts.Now
 		}
@@ -67,6 +73,7 @@ type Client struct {
 	seal   *seal.Client
 	now    func() time.Time
 	shards uint16
+	busy   *sync.WaitGroup
 
 	directory     *otter.Cache[directoryKey, Directory]
 	conversations *otter.Cache[model.ConversationID, Conversation]
@@ -93,6 +100,7 @@ func (s *Store) openClient(ctx context.Context, id model.ClientID) (*Client, err
 		root:          "c/" + string(id) + "/",
 		seal:          sealing,
 		now:           s.now,
+		busy:          &s.appends,
 		directory:     otter.Must(&otter.Options[directoryKey, Directory]{MaximumSize: directoryCache}),
 		conversations: otter.Must(&otter.Options[model.ConversationID, Conversation]{MaximumSize: conversationCache}),
 		lanes:         otter.Must(&otter.Options[model.ConversationID, *Log]{MaximumSize: logCache}),
@@ -101,9 +109,17 @@ func (s *Store) openClient(ctx context.Context, id model.ClientID) (*Client, err
 		return nil, fmt.Errorf("open client %s: %w", id, err)
 	}
 	for shard := range c.shards {
-		c.feed = append(c.feed, newLog(c.rows, fmt.Sprintf("f/%d", shard)))
+		l := c.log(fmt.Sprintf("f/%d", shard))
+		l.onRow = s.onFeed
+		c.feed = append(c.feed, l)
 	}
 	return c, nil
+}
+
+func (c *Client) log(pk string) *Log {
+	l := newLog(c.rows, pk)
+	l.busy = c.busy
+	return l
 }
 
 // clientHeader is fixed when the client is first seen.
@@ -135,8 +151,12 @@ func (c *Client) feedShards(ctx context.Context) (uint16, error) {
 	return h.Shards, nil
 }
 
-// Close flushes what the store keeps in memory and closes the table.
-func (s *Store) Close() error { return s.table.Close() }
+// Close waits for records whose callers have left, and closes the table. No
+// other call may be under way or follow.
+func (s *Store) Close() error {
+	s.appends.Wait()
+	return s.table.Close()
+}
 
 // Sweep removes rows that have been expired for a while.
 func (s *Store) Sweep(ctx context.Context) (int, error) { return s.table.Sweep(ctx) }

@@ -49,8 +49,8 @@ func (c *Client) VisitorToken(ctx context.Context, account model.AccountID, visi
 // which of them, it does not say.
 func (c *Client) ParseVisitorToken(ctx context.Context, account model.AccountID, token string) (model.Address, error) {
 	denied := model.Errorf(model.Denied, "read visitor token", "the token is not valid")
-	all, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(all) != visitorTokenSize || all[0] != visitorTokenVersion {
+	all, ok := decodeToken64(token)
+	if !ok || len(all) != visitorTokenSize || all[0] != visitorTokenVersion {
 		return model.Address{}, denied
 	}
 	raw, mac := all[:visitorTokenSize-16], model.Random16(all[visitorTokenSize-16:])

@@ -59,7 +59,8 @@ type down struct {
 	RetryAfter int64 `json:"retry_after_ms"`
 }
 
-func dial(t *testing.T, h *testHub, account model.AccountID, origin string) (*websocket.Conn, *http.Response, error) {
+// dial opens a socket and returns the status of the upgrade.
+func dial(t *testing.T, h *testHub, account model.AccountID, origin string) (*websocket.Conn, int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -68,15 +69,22 @@ func dial(t *testing.T, h *testHub, account model.AccountID, origin string) (*we
 		header.Set("Origin", origin)
 	}
 	url := strings.Replace(h.server.URL, "http", "ws", 1) + "/chat/" + string(account) + "/socket"
-	return websocket.Dial(ctx, url, &websocket.DialOptions{HTTPHeader: header})
+	conn, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPHeader: header})
+	if resp == nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		_ = resp.Body.Close() // it is the socket's own otherwise
+	}
+	return conn, resp.StatusCode
 }
 
 // connect opens a socket and says nothing yet.
 func connect(t *testing.T, h *testHub) *browser {
 	t.Helper()
-	conn, _, err := dial(t, h, demoAccount, shopOrigin)
-	if err != nil {
-		t.Fatal(err)
+	conn, status := dial(t, h, demoAccount, shopOrigin)
+	if status != http.StatusSwitchingProtocols {
+		t.Fatalf("the upgrade is answered %d", status)
 	}
 	conn.SetReadLimit(1 << 20)
 	t.Cleanup(func() { _ = conn.CloseNow() })

@@ -94,7 +94,7 @@ func New(o Options) *Chat {
 	if o.RemoteAddress == nil {
 		o.RemoteAddress = func(r *http.Request) string { return r.RemoteAddr }
 	}
-	c := &Chat{opts: o, limits: o.Limits.withDefaults(), log: o.Logger.ResetNamed("chat")}
+	c := &Chat{opts: o, limits: o.Limits.withDefaults(), log: o.Logger}
 	c.sockets.init(c.limits)
 	return c
 }

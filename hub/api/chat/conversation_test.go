@@ -165,6 +165,41 @@ func TestReplayShowsTheNewest(t *testing.T) {
 	}
 }
 
+func TestReplayMeetsWhatIsSaidMeanwhile(t *testing.T) {
+	h := startHub(t, newConnector(), nil)
+	b := arrive(t, h, "", "")
+	first := b.say("Hello")
+	conv := conversationOf(t, first.MessageID)
+	want := []string{"customer: Hello"}
+	for i := range 60 {
+		want = append(want, fmt.Sprintf("csr: %d", i))
+	}
+	done := make(chan error, 1)
+	go func() {
+		for i := range 60 {
+			_, err := h.submit(t.Context(), conv, fmt.Sprint(i))
+			if err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	tabs := []*browser{b}
+	for range 5 {
+		tabs = append(tabs, b.tab(h, ""))
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	for _, tab := range tabs {
+		tab.until(func() bool { return len(tab.thread) >= len(want) })
+		if diff := cmp.Diff(want, tab.texts()); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
 func TestTabsStayInStep(t *testing.T) {
 	h := startHub(t, newConnector(), nil)
 	a := arrive(t, h, "", "")

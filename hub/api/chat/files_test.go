@@ -14,9 +14,16 @@ import (
 	"github.com/channelhub/channelhub/hub/pluginhost"
 )
 
+// answer is what came back for a file.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
 // get asks for a file as a browser does that knows what compression is, but
 // lets nobody unpack behind its back.
-func get(t *testing.T, h *testHub, path string, header map[string]string) (*http.Response, string) {
+func get(t *testing.T, h *testHub, path string, header map[string]string) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, h.server.URL+path, nil)
 	if err != nil {
@@ -35,7 +42,7 @@ func get(t *testing.T, h *testHub, path string, header map[string]string) (*http
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, string(body)
+	return answer{resp.StatusCode, resp.Header, string(body)}
 }
 
 const script = "text/javascript; charset=utf-8"
@@ -69,22 +76,22 @@ func TestFiles(t *testing.T) {
 		"widget.js": loader, hashed: forever, "panel-0123456789ab.js": loader,
 		"demo": page, "demo.html": page, "img/logo.svg": logo,
 	} {
-		resp, _ := get(t, h, "/chat/shop/"+name, nil)
-		if resp.StatusCode != http.StatusOK {
-			t.Errorf("%s: %s", name, resp.Status)
+		resp := get(t, h, "/chat/shop/"+name, nil)
+		if resp.status != http.StatusOK {
+			t.Errorf("%s: %d", name, resp.status)
 		}
 		got := headers{
-			Type: resp.Header.Get("Content-Type"), Cache: resp.Header.Get("Cache-Control"),
-			Allow: resp.Header.Get("Access-Control-Allow-Origin"), Policy: resp.Header.Get("Content-Security-Policy"),
-			Sniff: resp.Header.Get("X-Content-Type-Options"), Resource: resp.Header.Get("Cross-Origin-Resource-Policy"),
+			Type: resp.header.Get("Content-Type"), Cache: resp.header.Get("Cache-Control"),
+			Allow: resp.header.Get("Access-Control-Allow-Origin"), Policy: resp.header.Get("Content-Security-Policy"),
+			Sniff: resp.header.Get("X-Content-Type-Options"), Resource: resp.header.Get("Cross-Origin-Resource-Policy"),
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 	for _, path := range []string{"/chat/shop/manifest.json", "/chat/shop/", "/chat/shop/img/", "/chat/nobody/widget.js"} {
-		if resp, _ := get(t, h, path, nil); resp.StatusCode != http.StatusNotFound {
-			t.Errorf("%s: %s", path, resp.Status)
+		if resp := get(t, h, path, nil); resp.status != http.StatusNotFound {
+			t.Errorf("%s: %d", path, resp.status)
 		}
 	}
 }
@@ -93,10 +100,10 @@ func TestFilesAreNotSentTwice(t *testing.T) {
 	plugins := newConnector()
 	plugins.assets, _ = testAssets()
 	h := startHub(t, plugins, nil)
-	first, _ := get(t, h, "/chat/shop/widget.js", nil)
-	again, body := get(t, h, "/chat/shop/widget.js", map[string]string{"If-None-Match": first.Header.Get("ETag")})
-	if first.Header.Get("ETag") == "" || again.StatusCode != http.StatusNotModified || body != "" {
-		t.Errorf("%q: %s with %q", first.Header.Get("ETag"), again.Status, body)
+	first := get(t, h, "/chat/shop/widget.js", nil)
+	tag := map[string]string{"If-None-Match": first.header.Get("ETag")}
+	if again := get(t, h, "/chat/shop/widget.js", tag); tag["If-None-Match"] == "" || again.status != http.StatusNotModified || again.body != "" {
+		t.Errorf("%q: %d with %q", tag["If-None-Match"], again.status, again.body)
 	}
 
 	// A connector that was replaced brings other files under the same names.
@@ -105,8 +112,8 @@ func TestFilesAreNotSentTwice(t *testing.T) {
 	plugins.mu.Lock()
 	plugins.assets = assets
 	plugins.mu.Unlock()
-	if newer, body := get(t, h, "/chat/shop/widget.js", map[string]string{"If-None-Match": first.Header.Get("ETag")}); newer.StatusCode != http.StatusOK {
-		t.Errorf("a changed file: %s with %q", newer.Status, body)
+	if newer := get(t, h, "/chat/shop/widget.js", tag); newer.status != http.StatusOK {
+		t.Errorf("a changed file: %d with %q", newer.status, newer.body)
 	}
 }
 
@@ -115,23 +122,23 @@ func TestFilesAreCompressed(t *testing.T) {
 	assets, hashed := testAssets()
 	plugins.assets = assets
 	h := startHub(t, plugins, nil)
-	plain, want := get(t, h, "/chat/shop/"+hashed, nil)
-	packed, body := get(t, h, "/chat/shop/"+hashed, map[string]string{"Accept-Encoding": "br, gzip"})
-	if packed.Header.Get("Content-Encoding") != "gzip" || len(body) >= len(want) || packed.Header.Get("Vary") == "" {
-		t.Errorf("%v with %d bytes of %d", packed.Header, len(body), len(want))
+	plain := get(t, h, "/chat/shop/"+hashed, nil)
+	packed := get(t, h, "/chat/shop/"+hashed, map[string]string{"Accept-Encoding": "br, gzip"})
+	if packed.header.Get("Content-Encoding") != "gzip" || len(packed.body) >= len(plain.body) || packed.header.Get("Vary") == "" {
+		t.Errorf("%v with %d bytes of %d", packed.header, len(packed.body), len(plain.body))
 	}
-	if plain.Header.Get("ETag") == packed.Header.Get("ETag") {
+	if plain.header.Get("ETag") == packed.header.Get("ETag") {
 		t.Error("two forms of a file share a tag")
 	}
-	r, err := gzip.NewReader(strings.NewReader(body))
+	r, err := gzip.NewReader(strings.NewReader(packed.body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := io.ReadAll(r)
-	if err != nil || string(got) != want {
+	if err != nil || string(got) != plain.body {
 		t.Errorf("unpacked it is %d bytes, %v", len(got), err)
 	}
-	if small, _ := get(t, h, "/chat/shop/widget.js", map[string]string{"Accept-Encoding": "gzip"}); small.Header.Get("Content-Encoding") != "" {
+	if small := get(t, h, "/chat/shop/widget.js", map[string]string{"Accept-Encoding": "gzip"}); small.header.Get("Content-Encoding") != "" {
 		t.Error("a file that compressing makes no smaller is compressed")
 	}
 }
@@ -141,8 +148,8 @@ func TestDemoIsServedInDemoModeOnly(t *testing.T) {
 	plugins.assets, _ = testAssets()
 	h := startHub(t, plugins, nil)
 	for _, path := range []string{"/chat/shop/demo", "/chat/shop/demo.html"} {
-		if resp, _ := get(t, h, path, nil); resp.StatusCode != http.StatusNotFound {
-			t.Errorf("%s: %s", path, resp.Status)
+		if resp := get(t, h, path, nil); resp.status != http.StatusNotFound {
+			t.Errorf("%s: %d", path, resp.status)
 		}
 	}
 }

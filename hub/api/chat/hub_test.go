@@ -135,17 +135,27 @@ func (h *testHub) client(t *testing.T) *store.Client {
 // say is the CSR's side: a message into a conversation.
 func (h *testHub) say(t *testing.T, conv model.ConversationID, text string) store.Outbound {
 	t.Helper()
-	row, err := h.client(t).ReadConversation(t.Context(), conv)
+	m, err := h.submit(t.Context(), conv, text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	accepted, err := h.outbound.Submit(t.Context(), demoClient, outbound.Request{
+	return m
+}
+
+// submit is say for any goroutine.
+func (h *testHub) submit(ctx context.Context, conv model.ConversationID, text string) (store.Outbound, error) {
+	client, err := h.store.Client(ctx, demoClient)
+	if err != nil {
+		return store.Outbound{}, err
+	}
+	row, err := client.ReadConversation(ctx, conv)
+	if err != nil {
+		return store.Outbound{}, err
+	}
+	accepted, err := h.outbound.Submit(ctx, demoClient, outbound.Request{
 		Account: row.Account, Contact: row.Contact, Content: model.Content{Type: model.ContentText, Text: text},
 	}, outbound.Idempotency{Route: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return accepted.Message
+	return accepted.Message, err
 }
 
 // status reads how far a message has come.

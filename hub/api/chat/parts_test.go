@@ -46,7 +46,8 @@ func TestWindow(t *testing.T) {
 		ok    bool
 		wait  time.Duration
 	}{
-		{0, true, 0}, {time.Second, true, 0},
+		{0, true, 0},
+		{time.Second, true, 0},
 		{time.Second, false, 8 * time.Second},
 		{8 * time.Second, true, 0}, // the first is ten seconds old
 		{0, false, time.Second},

@@ -69,8 +69,8 @@ func TestWebchat(t *testing.T) {
 	t.Run("killed", func(t *testing.T) { killWebchat(t, h, host) })
 	t.Run("files", func(t *testing.T) {
 		for _, name := range []string{"widget.js", "demo"} {
-			if resp, body := get(t, h, "/chat/shop/"+name, nil); resp.StatusCode != http.StatusOK || body == "" {
-				t.Errorf("%s: %s", name, resp.Status)
+			if resp := get(t, h, "/chat/shop/"+name, nil); resp.status != http.StatusOK || resp.body == "" {
+				t.Errorf("%s: %d", name, resp.status)
 			}
 		}
 	})

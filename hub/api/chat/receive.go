@@ -65,7 +65,7 @@ func (s *socket) takePayload(ctx context.Context, f frame) []byte {
 		return s.keptOrAgain(f, err)
 	case model.Is(err, model.Precondition):
 		return never(f, nackUnsupported, "This chat does not take messages.")
-	case err != nil || len(results) != 1:
+	case err != nil || len(results) != 1 || results[0].Fault:
 		s.chat.log.Warn("a connector failed on a frame", "account", s.account.ID, "code", model.CodeOf(err))
 		return again(f)
 	case results[0].Refusal != nil:

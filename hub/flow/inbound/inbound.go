@@ -198,6 +198,7 @@ func (in *Inbound) event(ctx context.Context, acct accounts.Account, ev pluginho
 		return stored, nil
 	}
 	in.Metrics.Inbound(string(acct.Plugin), telemetry.InboundAccepted)
+	in.Metrics.InboundCommitted(string(acct.Plugin), in.Now().Sub(received))
 	if in.Committed != nil {
 		in.Committed(acct.Client, dir.Conversation)
 	}

@@ -74,7 +74,7 @@ export async function expectTexts(root, wanted) {
 
 /** Waits until `holds` gives true; says what `otherwise` gives when it never does. */
 export async function settle(holds, otherwise = () => 'it never held') {
-  const end = Date.now() + 15000;
+  const end = Date.now() + 30000; // as patient as the browser's own waits
   while (!await holds()) {
     if (Date.now() > end) throw new Error(await otherwise());
     await new Promise((resolve) => setTimeout(resolve, 25));

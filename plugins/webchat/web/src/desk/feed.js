@@ -60,6 +60,9 @@ export class Feed {
       clearTimeout(timer);
       timer = setTimeout(() => abort.abort(), quietFor);
     };
+    // The stream of a dead network ends in silence; the browser knows sooner.
+    const cut = () => abort.abort();
+    window.addEventListener('offline', cut);
     try {
       alive();
       const response = await this.#api.events(this.#cursor, abort.signal);
@@ -77,6 +80,7 @@ export class Feed {
       }, alive);
       throw new ApiProblem(0, 'The connection to the hub was lost');
     } finally {
+      window.removeEventListener('offline', cut);
       clearTimeout(timer);
       abort.abort();
     }
