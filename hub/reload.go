@@ -114,7 +114,7 @@ func (h *Hub) judge(ctx context.Context, cfg *config.Config, set accounts.Set, d
 			faults = append(faults, more...)
 		}
 		if err != nil {
-			faults = append(faults, model.Fault{Field: cfg.Where("plugins", string(id), "path") + ": plugins." + string(id), Detail: safeDetail(err)})
+			faults = append(faults, pluginFaults(cfg, id, err)...)
 		}
 	}
 	for _, id := range diff.Accounts {
@@ -144,6 +144,27 @@ func (h *Hub) probe(ctx context.Context, spec pluginhost.Spec, of []accounts.Acc
 		}
 	}
 	return faults, nil
+}
+
+// pluginFaults says where in the files it is written why a plugin did not
+// start: at its path, unless the error names another setting.
+func pluginFaults(cfg *config.Config, id model.PluginID, err error) []model.Fault {
+	at := func(field, detail string) model.Fault {
+		where := cfg.Where("plugins", string(id), field)
+		return model.Fault{Field: fmt.Sprintf("%s: plugins.%s.%s", where, id, field), Detail: detail}
+	}
+	e, ok := errors.AsType[*model.Error](err)
+	if !ok || (e.Detail == "" && len(e.Faults) == 0) {
+		return []model.Fault{at("path", "the plugin does not start as it should")}
+	}
+	if len(e.Faults) == 0 {
+		return []model.Fault{at("path", e.Detail)}
+	}
+	out := make([]model.Fault, len(e.Faults))
+	for i, f := range e.Faults {
+		out[i] = at(f.Field, f.Detail)
+	}
+	return out
 }
 
 // placed says where in the files the faults of an account's settings are.

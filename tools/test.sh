@@ -14,7 +14,7 @@ command -v node >/dev/null || missing "install Node 20 or newer (apt-get install
 node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' || missing "install Node 20 or newer; $(node -v) is too old"
 command -v npm >/dev/null || missing "install npm (apt-get install npm)"
 
-if ! command -v chromium >/dev/null; then
+if [ -z "${CHROMIUM:-}" ] && ! command -v chromium >/dev/null; then
 	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || missing "install Chromium as \`chromium\` (apt-get install chromium)"
 	echo "installing chromium" >&2
 	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >&2 </dev/null ||

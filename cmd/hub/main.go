@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -21,11 +23,16 @@ func (e usageError) Unwrap() error { return e.error }
 func main() { os.Exit(run(context.Background(), os.Args[1:])) }
 
 func run(ctx context.Context, args []string) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	root := newRootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		return 0
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		err = errors.New("interrupted")
 	}
 	_, _ = fmt.Fprintln(os.Stderr, "hub:", err)
 	if _, ok := errors.AsType[usageError](err); ok {
@@ -42,6 +49,10 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServeCommand())
+	root.AddCommand(
+		newServeCommand(), newConfigCommand(), newPluginCommand(), newClientCommand(), newAccountCommand(),
+		newTokenCommand(), newMessageCommand(), newEventCommand(), newJournalCommand(), newVersionCommand(),
+	)
+	strictly(root)
 	return root
 }

@@ -18,8 +18,11 @@ func (t Time) MarshalJSON() ([]byte, error) {
 	return []byte(`"` + t.UTC().Format(timeFormat) + `"`), nil
 }
 
-// UnmarshalJSON reads any RFC 3339 instant.
+// UnmarshalJSON reads any RFC 3339 instant; null changes nothing.
 func (t *Time) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
 	var std time.Time
 	if err := std.UnmarshalJSON(b); err != nil {
 		return err

@@ -3,6 +3,7 @@ package seal
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,15 @@ const (
 	prfKeyset  = "keyset/prf"
 )
 
+const (
+	// refreshTimeout bounds one round of asking the root.
+	refreshTimeout = 5 * time.Second
+	// pauseAsking is how long the root's refusal stands, and how fresh a keyset
+	// is known to be: no record, and no damaged key, makes the root be asked
+	// more often.
+	pauseAsking = time.Second
+)
+
 // Client seals and opens the records of one client. It is safe for concurrent
 // use.
 type Client struct {
@@ -34,15 +44,28 @@ type Client struct {
 	store KeyStore
 
 	current atomic.Pointer[keysets]
-	refresh sync.Mutex // one refresh at a time; others go on with what is there
+
+	mu        sync.Mutex
+	asking    *refresh // the round under way, if any
+	refusal   error    // how the last round ended that left no keyset
+	refusedAt time.Time
 }
 
 // keysets is one loaded state of a client's keysets.
 type keysets struct {
 	seal     tink.AEAD
+	sealIDs  map[uint32]bool // the keys that seal holds
 	prf      *prf.Set
 	loadedAt time.Time // when the root last confirmed them
 	triedAt  time.Time // when it was last asked
+}
+
+// refresh is one round of asking the root. Its results are set before done is
+// closed.
+type refresh struct {
+	done chan struct{}
+	ks   *keysets
+	err  error
 }
 
 // keyset returns the usable keysets, asking the root again once a cache period
@@ -54,32 +77,104 @@ func (c *Client) keyset(ctx context.Context) (*keysets, error) {
 	if ks != nil && now.Sub(ks.triedAt) < c.s.opts.CachePeriod {
 		return ks, nil
 	}
-	if !c.refresh.TryLock() {
-		if ks != nil && now.Sub(ks.loadedAt) < c.s.opts.Outage {
-			return ks, nil // somebody is asking already
-		}
-		c.refresh.Lock()
-		if ks = c.current.Load(); ks != nil && now.Sub(ks.triedAt) < c.s.opts.CachePeriod {
-			c.refresh.Unlock()
-			return ks, nil
+	r, mine, err := c.startRefresh(now)
+	switch {
+	case err != nil:
+		return nil, err
+	case mine:
+		c.ask(ctx, r, now)
+	case ks != nil && now.Sub(ks.loadedAt) < c.s.opts.Outage:
+		return ks, nil // somebody is asking already
+	default:
+		if err := r.wait(ctx); err != nil {
+			return nil, err
 		}
 	}
-	defer c.refresh.Unlock()
-	fresh, err := c.load(ctx)
+	if r.err == nil {
+		return r.ks, nil
+	}
+	if ks = c.current.Load(); ks != nil {
+		return ks, nil // the root is away, and the cached ones still serve
+	}
+	return nil, r.err
+}
+
+// reload asks the root for keysets that hold more than the given ones. Unlike
+// keyset, it does not fall back on what is cached.
+func (c *Client) reload(ctx context.Context, than *keysets) (*keysets, error) {
+	now := c.s.opts.Now()
+	if now.Sub(than.loadedAt) < pauseAsking {
+		return than, nil
+	}
+	r, mine, err := c.startRefresh(now)
 	switch {
-	case err == nil:
-		fresh.loadedAt, fresh.triedAt = now, now
-		c.current.Store(fresh)
-		return fresh, nil
-	case ks != nil && model.CodeOf(err).Temporary() && now.Sub(ks.loadedAt) < c.s.opts.Outage:
+	case err != nil:
+		return nil, err
+	case mine:
+		c.ask(ctx, r, now)
+	default:
+		if err := r.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return r.ks, r.err
+}
+
+// startRefresh joins the round under way, or begins one, which the caller then
+// has to ask. A refusal that still stands is its error.
+func (c *Client) startRefresh(now time.Time) (r *refresh, mine bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asking != nil {
+		return c.asking, false, nil
+	}
+	if c.refusal != nil && now.Sub(c.refusedAt) < pauseAsking {
+		return nil, false, c.refusal
+	}
+	c.asking = &refresh{done: make(chan struct{})}
+	return c.asking, true, nil
+}
+
+func (r *refresh) wait(ctx context.Context) error {
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return model.Wrap(model.Unavailable, "wait for client keyset", ctx.Err())
+	}
+}
+
+// ask runs the round. It does not end with its caller, since others wait for
+// it too, and a caller that goes away says nothing about the root.
+func (c *Client) ask(ctx context.Context, r *refresh, now time.Time) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
+	defer cancel()
+	r.ks, r.err = c.load(ctx)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer close(r.done)
+	c.asking, c.refusal = nil, nil
+	ks := c.current.Load()
+	switch {
+	case r.err == nil:
+		r.ks.loadedAt, r.ks.triedAt = now, now
+		c.current.Store(r.ks)
+	case ks != nil && model.CodeOf(r.err).Temporary() && now.Sub(ks.loadedAt) < c.s.opts.Outage:
 		// Ask again after a tenth of the period, not on every record.
 		again := *ks
 		again.triedAt = now.Add(-c.s.opts.CachePeriod * 9 / 10)
 		c.current.Store(&again)
-		return &again, nil
+	default:
+		c.current.Store(nil)
+		c.refusal, c.refusedAt = r.err, now
 	}
-	c.current.Store(nil)
-	return nil, err
+}
+
+// knows reports whether a wrapped key names a key of the keyset. Tink writes
+// the id of its key behind one byte of version.
+func (ks *keysets) knows(wrapped []byte) bool {
+	return len(wrapped) > 5 && ks.sealIDs[binary.BigEndian.Uint32(wrapped[1:5])]
 }
 
 func (c *Client) load(ctx context.Context) (*keysets, error) {
@@ -91,7 +186,10 @@ func (c *Client) load(ctx context.Context) (*keysets, error) {
 	if err != nil {
 		return nil, err
 	}
-	ks := &keysets{}
+	ks := &keysets{sealIDs: map[uint32]bool{}}
+	for _, k := range sealHandle.KeysetInfo().GetKeyInfo() {
+		ks.sealIDs[k.GetKeyId()] = true
+	}
 	if ks.seal, err = aead.New(sealHandle); err != nil {
 		return nil, model.Wrap(model.Corrupt, "use client keyset", err)
 	}

@@ -19,8 +19,9 @@ const (
 	// packAbove is the size from which compressing pays: below it, a row fits
 	// one billed KiB anyway.
 	packAbove = 512
-	// maxUnpacked bounds what a record may grow to: ten times the largest row.
-	maxUnpacked = 10 * 350 << 10
+	// MaxRecord is the most bytes of one record before it is compressed: ten
+	// times the largest row, so that nothing stored grows without bound.
+	MaxRecord = 10 * 350 << 10
 )
 
 var deflaters = sync.Pool{New: func() any {
@@ -69,12 +70,12 @@ func unpack(packed []byte) ([]byte, error) {
 		return packed[1:], nil
 	case packedFlate:
 		r := flate.NewReader(bytes.NewReader(packed[1:]))
-		plain, err := io.ReadAll(io.LimitReader(r, maxUnpacked+1))
+		plain, err := io.ReadAll(io.LimitReader(r, MaxRecord+1))
 		if err != nil {
 			return nil, model.Wrap(model.Corrupt, "unpack record", err)
 		}
-		if len(plain) > maxUnpacked {
-			return nil, model.Errorf(model.Corrupt, "unpack record", "the record grows beyond %d bytes", maxUnpacked)
+		if len(plain) > MaxRecord {
+			return nil, model.Errorf(model.Corrupt, "unpack record", "the record grows beyond %d bytes", MaxRecord)
 		}
 		return plain, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/maypok86/otter/v2"
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
@@ -51,12 +52,25 @@ type keyName struct {
 }
 
 // cachedKey is a usable key, or the knowledge that there is none.
-type cachedKey struct{ aead *subtle.AESGCM }
+type cachedKey struct {
+	aead  *subtle.AESGCM
+	until time.Time // without aead: when to look again
+}
+
+// absentFor is how long the absence of a key is believed: another hub may make
+// one, but none of ours asks for a key before its own rows tell of it.
+const absentFor = time.Minute
+
+func (c *Client) absent() cachedKey { return cachedKey{until: c.s.opts.Now().Add(absentFor)} }
 
 // CreateKey makes the key if there is none yet. Repeating it is harmless.
 func (c *Client) CreateKey(ctx context.Context, id KeyID) error {
 	if id == ErasedKey || id == "" {
 		return model.Errorf(model.Internal, "create record key", "key id %q is reserved", id)
+	}
+	name := keyName{c.id, id}
+	if k, ok := c.s.keys.GetIfPresent(name); ok && k.aead != nil {
+		return nil
 	}
 	ks, err := c.keyset(ctx)
 	if err != nil {
@@ -69,22 +83,24 @@ func (c *Client) CreateKey(ctx context.Context, id KeyID) error {
 	if err != nil {
 		return model.Wrap(model.Internal, "wrap record key", err)
 	}
-	if wrapped, err = c.store.Create(ctx, string(id), wrapped); err != nil {
+	if _, err = c.store.Create(ctx, string(id), wrapped); err != nil {
 		return fmt.Errorf("create record key: %w", err)
 	}
-	k, err := c.unwrapKey(ctx, id, wrapped)
-	if err != nil {
-		return err
+	// What lies in the store now is read back: a key that was destroyed
+	// meanwhile must not come back by way of the cache.
+	c.s.keys.Invalidate(name)
+	if _, err = c.key(ctx, id); err != nil {
+		return fmt.Errorf("create record key: %w", err)
 	}
-	c.s.keys.Set(keyName{c.id, id}, k)
 	return nil
 }
 
 // DestroyKey erases the key: no record sealed under it opens from now on in
-// this process, and none anywhere once the key store has forgotten it.
+// this process, nor in any that starts later. One that has the key cached uses
+// it until it destroys it as well.
 func (c *Client) DestroyKey(ctx context.Context, id KeyID) error {
 	err := c.store.Destroy(ctx, string(id))
-	c.s.keys.Set(keyName{c.id, id}, cachedKey{})
+	c.s.keys.Set(keyName{c.id, id}, c.absent())
 	if err != nil {
 		return fmt.Errorf("destroy record key: %w", err)
 	}
@@ -92,8 +108,11 @@ func (c *Client) DestroyKey(ctx context.Context, id KeyID) error {
 }
 
 // Seal encrypts a record for its place, compressing it first when that makes
-// it smaller. Plaintext is not retained.
+// it smaller. Plaintext is not retained; over MaxRecord it is model.TooLarge.
 func (c *Client) Seal(ctx context.Context, id KeyID, at Place, plaintext []byte) ([]byte, error) {
+	if len(plaintext) > MaxRecord {
+		return nil, model.Errorf(model.TooLarge, "seal record", "%d bytes are over the limit of %d", len(plaintext), MaxRecord)
+	}
 	k, err := c.key(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("seal record: %w", err)
@@ -122,9 +141,16 @@ func (c *Client) key(ctx context.Context, id KeyID) (cachedKey, error) {
 	}
 	name := keyName{c.id, id}
 	k, ok := c.s.keys.GetIfPresent(name)
+	if ok && k.aead == nil && !c.s.opts.Now().Before(k.until) {
+		c.s.keys.Invalidate(name)
+		ok = false
+	}
 	if !ok {
 		var err error
 		k, err = c.s.keys.Get(ctx, name, otter.LoaderFunc[keyName, cachedKey](c.loadKey))
+		if ended := ctx.Err(); err != nil && ended != nil {
+			err = model.Wrap(model.Unavailable, "wait for record key", ended)
+		}
 		if err != nil {
 			return cachedKey{}, err
 		}
@@ -143,7 +169,7 @@ func (c *Client) key(ctx context.Context, id KeyID) (cachedKey, error) {
 func (c *Client) loadKey(ctx context.Context, name keyName) (cachedKey, error) {
 	wrapped, err := c.store.Load(ctx, string(name.key))
 	if model.Is(err, model.NotFound) {
-		return cachedKey{}, nil
+		return c.absent(), nil
 	}
 	if err != nil {
 		return cachedKey{}, fmt.Errorf("load record key: %w", err)
@@ -156,15 +182,15 @@ func (c *Client) unwrapKey(ctx context.Context, id KeyID, wrapped []byte) (cache
 	if err != nil {
 		return cachedKey{}, err
 	}
+	if !ks.knows(wrapped) {
+		// A newer keyset than the cached one may have wrapped it.
+		if ks, err = c.reload(ctx, ks); err != nil {
+			return cachedKey{}, fmt.Errorf("unwrap record key: %w", err)
+		}
+	}
 	raw, err := ks.seal.Decrypt(wrapped, c.keyContext(id))
 	if err != nil {
-		// The key may be wrapped by a newer keyset than the cached one.
-		if ks, err = c.reload(ctx); err != nil {
-			return cachedKey{}, err
-		}
-		if raw, err = ks.seal.Decrypt(wrapped, c.keyContext(id)); err != nil {
-			return cachedKey{}, model.Wrap(model.Corrupt, "unwrap record key", err)
-		}
+		return cachedKey{}, model.Wrap(model.Corrupt, "unwrap record key", err)
 	}
 	gcm, err := subtle.NewAESGCM(raw)
 	clear(raw)
@@ -172,16 +198,6 @@ func (c *Client) unwrapKey(ctx context.Context, id KeyID, wrapped []byte) (cache
 		return cachedKey{}, model.Wrap(model.Corrupt, "use record key", err)
 	}
 	return cachedKey{aead: gcm}, nil
-}
-
-// reload drops the cached keysets' freshness and asks the root again.
-func (c *Client) reload(ctx context.Context) (*keysets, error) {
-	if ks := c.current.Load(); ks != nil {
-		stale := *ks
-		stale.triedAt = stale.triedAt.Add(-c.s.opts.CachePeriod)
-		c.current.CompareAndSwap(ks, &stale)
-	}
-	return c.keyset(ctx)
 }
 
 func (c *Client) keyContext(id KeyID) []byte {

@@ -50,6 +50,8 @@ func encodePlain(schema byte, header any) ([]byte, error) {
 
 // encode makes the value of a row whose body is sealed under the key, for
 // exactly this place.
+//
+//nolint:unparam // every kind of row is still at its first schema version
 func (c *Client) encode(ctx context.Context, pk, sk string, schema byte, key seal.KeyID, header, body any) ([]byte, error) {
 	value, err := encodePlain(schema, header)
 	if err != nil {
@@ -67,6 +69,8 @@ func (c *Client) encode(ctx context.Context, pk, sk string, schema byte, key sea
 }
 
 // decodeHeader reads the header into h and returns the sealed body.
+//
+//nolint:unparam // every kind of row is still at its first schema version
 func decodeHeader(value []byte, schema byte, h any) (sealed []byte, err error) {
 	if len(value) < 2 {
 		return nil, model.Errorf(model.Corrupt, "decode row", "the row is too short")
@@ -86,6 +90,8 @@ func decodeHeader(value []byte, schema byte, h any) (sealed []byte, err error) {
 }
 
 // openBody opens a sealed body into b.
+//
+//nolint:unparam // every kind of row is still at its first schema version
 func (c *Client) openBody(ctx context.Context, row table.Row, schema byte, key seal.KeyID, sealed []byte, b any) error {
 	plain, err := c.seal.Open(ctx, key, seal.Place{PK: c.root + row.PK, SK: row.SK, Schema: schema}, sealed)
 	if err != nil {

@@ -34,7 +34,7 @@ func (f *fixture) append(l *Log, n int, seen uint64) uint64 {
 	return at
 }
 
-// all reads the whole log and checks that its rows are 1, 2, 3 …
+// all reads the whole log and checks that its rows have no gap.
 func (f *fixture) all(l *Log) [][]Record {
 	f.t.Helper()
 	var out [][]Record

@@ -36,10 +36,11 @@ func TestClientsAreFixedAtFirstSight(t *testing.T) {
 	}
 	wg.Wait()
 	s := f.store()
-	if f.clientOf(s, "acme") != f.clientOf(s, "acme") {
+	c := f.clientOf(s, "acme")
+	if again := f.clientOf(s, "acme"); c != again {
 		t.Error("a client is opened twice")
 	}
-	if l := f.clientOf(s, "acme").Lane("cnv_1"); l != f.clientOf(s, "acme").Lane("cnv_1") {
+	if l := c.Lane("cnv_1"); l != f.clientOf(s, "acme").Lane("cnv_1") {
 		t.Error("a lane has two logs in one process")
 	}
 }

@@ -55,6 +55,7 @@ type hub struct {
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 	public string
+	admin  string
 	ended  chan struct{} // closed when the process has ended
 	log    *bytes.Buffer
 	starts int
@@ -114,6 +115,11 @@ func (h *hub) start(failpoints string) {
 			if url, ok := strings.CutPrefix(field, "public="); ok {
 				h.mu.Lock()
 				h.public = url
+				h.mu.Unlock()
+			}
+			if url, ok := strings.CutPrefix(field, "admin="); ok {
+				h.mu.Lock()
+				h.admin = url
 				h.mu.Unlock()
 			}
 		}

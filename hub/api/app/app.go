@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/maypok86/otter/v2"
 
 	"github.com/channelhub/channelhub/hub/access"
 	"github.com/channelhub/channelhub/hub/accounts"
@@ -47,6 +48,9 @@ type Options struct {
 	Logger   hclog.Logger       // nil: none
 	Metrics  *telemetry.Metrics // nil: none
 	Now      func() time.Time   // nil: time.Now
+	// Patience is how long one write to a stream may take; a slower reader is
+	// closed and resumes from its last id. 0: 10 s.
+	Patience time.Duration
 }
 
 // App serves /v1. It is safe for concurrent use.
@@ -54,7 +58,7 @@ type App struct {
 	Options
 	acks    acks
 	readers readers
-	typing  sync.Map // conversation → time of the last typing signal
+	typing  *otter.Cache[typingKey, time.Time] // of the last typing signal
 	ending  chan struct{}
 	endOnce sync.Once
 }
@@ -67,7 +71,13 @@ func New(o Options) *App {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &App{Options: o, ending: make(chan struct{})}
+	if o.Patience <= 0 {
+		o.Patience = streamPatience
+	}
+	return &App{
+		Options: o, ending: make(chan struct{}),
+		typing: otter.Must(&otter.Options[typingKey, time.Time]{MaximumSize: typingCache}),
+	}
 }
 
 // Routes registers the API.

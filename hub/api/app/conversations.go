@@ -59,13 +59,13 @@ func (a *App) listConversations(w http.ResponseWriter, r *http.Request) {
 	}
 	out := []conversationView{}
 	next := ""
+	var last sight // of the ones shown: the view's time may be a later one
 	for _, f := range found {
 		if !cursor.after(f.at, string(f.conv)) {
 			continue
 		}
 		if len(out) == limit {
-			last := out[limit-1]
-			next = listCursor{last.LastEventAt.UnixMilli(), string(last.ID)}.String()
+			next = listCursor{last.at.UnixMilli(), string(last.conv)}.String()
 			break
 		}
 		v, err := a.conversationView(r.Context(), client, f.conv, f.at)
@@ -76,7 +76,7 @@ func (a *App) listConversations(w http.ResponseWriter, r *http.Request) {
 			web.Fail(w, r, err)
 			return
 		}
-		out = append(out, v)
+		out, last = append(out, v), f
 	}
 	web.JSON(w, r, http.StatusOK, web.ListOf(out, next))
 }

@@ -146,9 +146,10 @@ func (a *App) await(ctx context.Context, client *store.Client, p access.Principa
 	// closes them.
 	changed := changes(client)
 	got, err := a.readFeed(ctx, client, from, limit)
-	if err != nil || len(got.events) > 0 || wait == 0 {
+	if err != nil || got.any() || wait == 0 {
 		return got, err
 	}
+	web.Lasting(ctx)
 	leave, err := a.readers.enter(p)
 	if err != nil {
 		return page{}, err
@@ -168,7 +169,7 @@ func (a *App) await(ctx context.Context, client *store.Client, p access.Principa
 			return page{}, web.Malformed("The request was given up.")
 		}
 		changed = changes(client)
-		if got, err = a.readFeed(ctx, client, got.at, limit); err != nil || len(got.events) > 0 {
+		if got, err = a.readFeed(ctx, client, got.at, limit); err != nil || got.any() {
 			return got, err
 		}
 	}
@@ -234,9 +235,7 @@ func (a *App) ackEvents(w http.ResponseWriter, r *http.Request) {
 
 const (
 	// streamBeat keeps proxies from closing a quiet stream.
-	streamBeat = 15 * time.Second
-	// streamPatience is how long one write may take: a slower reader is
-	// closed and resumes from its last id.
+	streamBeat     = 15 * time.Second
 	streamPatience = 10 * time.Second
 )
 
@@ -266,7 +265,8 @@ func (a *App) streamEvents(w http.ResponseWriter, r *http.Request, client *store
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
-	s := &stream{w: w, rc: http.NewResponseController(w)}
+	s := &stream{w: w, rc: http.NewResponseController(w), patience: a.Patience}
+	defer s.end()
 	if s.comment("open") != nil {
 		return
 	}

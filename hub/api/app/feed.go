@@ -19,16 +19,32 @@ type page struct {
 	more   bool
 }
 
+// any reports whether a reader should come back for more without waiting.
+func (p page) any() bool { return len(p.events) > 0 || p.more }
+
+// maxLooked bounds the records that one page looks at: behind a long absence
+// most of them may have ended, and a call must not read for minutes.
+const maxLooked = 5000
+
 // readFeed returns at most limit events behind the marks, in order within each
 // of the client's logs, and so within each conversation (I4). Records whose
 // content has ended are passed over.
 func (a *App) readFeed(ctx context.Context, client *store.Client, from []store.Position, limit int) (page, error) {
 	p := page{at: append([]store.Position(nil), from...)}
+	looked := 0
 	for shard, log := range client.FeedLogs() {
 		for len(p.events) < limit {
 			// A mark is the next unread record: its own row is read again
 			// when it was left half way.
 			rows, err := log.Read(ctx, before(p.at[shard].N), rowsFor(limit-len(p.events)))
+			if model.Is(err, model.NotFound) {
+				// What lay here was trimmed: reading goes on at the oldest row.
+				var floor uint64
+				if floor, err = log.Floor(ctx); err == nil {
+					p.at[shard] = later(p.at[shard], store.Position{N: floor + 1})
+					rows, err = log.Read(ctx, floor, rowsFor(limit-len(p.events)))
+				}
+			}
 			if err != nil {
 				return page{}, err
 			}
@@ -42,7 +58,7 @@ func (a *App) readFeed(ctx context.Context, client *store.Client, from []store.P
 					skip = p.at[shard].Index
 				}
 				for i := skip; i < len(row.Records); i++ {
-					if len(p.events) == limit {
+					if looked++; len(p.events) == limit || looked > maxLooked {
 						p.more = true
 						return p, nil
 					}
@@ -64,6 +80,13 @@ func (a *App) readFeed(ctx context.Context, client *store.Client, from []store.P
 		}
 	}
 	return p, nil
+}
+
+func later(a, b store.Position) store.Position {
+	if a.Less(b) {
+		return b
+	}
+	return a
 }
 
 // rowsFor is how many rows to read for n events: rows hold several under load.

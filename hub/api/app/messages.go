@@ -91,7 +91,7 @@ func (a *App) postMessage(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
-	order, err := req.request(r.Header.Get("Traceparent"))
+	order, err := req.request(web.Traceparent(r))
 	if err != nil {
 		web.Fail(w, r, err)
 		return
@@ -172,8 +172,12 @@ type moveView struct {
 	Code    string       `json:"code,omitempty"`
 }
 
-func viewOf(o store.Outbound) messageView {
+// viewOf shows what became of a message; what was said only until its end.
+func (a *App) viewOf(o store.Outbound) messageView {
 	v := messageView{Message: o.View(), AccountID: o.Account, ConversationID: o.Conversation, Attempts: o.Attempts}
+	if !a.Now().Before(o.ContentUntil) { // I9
+		v.Content, v.Attachments, v.Context, v.ReplyTo = nil, nil, nil, nil
+	}
 	for _, m := range o.Timeline {
 		v.Timeline = append(v.Timeline, moveView(m))
 	}
@@ -194,7 +198,7 @@ func (a *App) getMessage(w http.ResponseWriter, r *http.Request) {
 	}
 	if place.Direction == model.Inbound {
 		e, err := client.Event(r.Context(), place.Conversation, place.Key)
-		if err != nil || e.Event.Message == nil {
+		if err != nil || e.Event.Message == nil || !a.Now().Before(e.ContentUntil) { // I9
 			web.Fail(w, r, hide(err, errNoMessage))
 			return
 		}
@@ -209,7 +213,7 @@ func (a *App) getMessage(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, hide(err, errNoMessage))
 		return
 	}
-	v := viewOf(msg)
+	v := a.viewOf(msg)
 	if a.Outbound.Sending(r.Context(), client, msg) {
 		v.Status = model.Sending
 	}
@@ -244,5 +248,5 @@ func (a *App) resolveMessage(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
-	web.JSON(w, r, http.StatusOK, viewOf(msg))
+	web.JSON(w, r, http.StatusOK, a.viewOf(msg))
 }

@@ -15,6 +15,15 @@ import (
 // conversation; what comes in between is taken and not passed on.
 const typingEvery = 3 * time.Second
 
+// typingCache covers who types at one time; what falls out of it is passed on
+// once more.
+const typingCache = 20_000
+
+type typingKey struct {
+	client model.ClientID
+	conv   model.ConversationID
+}
+
 // conversation finds the conversation that a request names.
 func (a *App) conversation(r *http.Request) (*store.Client, store.Conversation, error) {
 	client, _, err := a.client(r)
@@ -42,11 +51,11 @@ func (a *App) typingSignal(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
-	now := a.Now()
-	last, _ := a.typing.Load(conv.ID)
-	if at, ok := last.(time.Time); !ok || now.Sub(at) >= typingEvery {
-		a.typing.Store(conv.ID, now)
-		a.signal(r.Context(), web.PrincipalOf(r.Context()).Client, conv, Signal{Kind: pluginhost.SignalTyping, Author: model.CSR})
+	client := web.PrincipalOf(r.Context()).Client
+	now, k := a.Now(), typingKey{client, conv.ID}
+	if last, ok := a.typing.GetIfPresent(k); !ok || now.Sub(last) >= typingEvery {
+		a.typing.Set(k, now)
+		a.signal(r.Context(), client, conv, Signal{Kind: pluginhost.SignalTyping, Author: model.CSR})
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -83,35 +92,62 @@ func (a *App) readSignal(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
-	place, ok := req.UpTo.Place()
-	if !ok || place.Conversation != conv.ID {
-		web.Fail(w, r, web.Invalid("The message is not one of this conversation.",
-			model.Fault{Field: "up_to", Detail: "give the id of a message of this conversation"}))
+	at, err := saidAt(r.Context(), client, conv.ID, req.UpTo)
+	if model.Is(err, model.NotFound) {
+		err = web.Invalid("The message is not one of this conversation.",
+			model.Fault{Field: "up_to", Detail: "give the id of a message of this conversation"})
+	}
+	if err != nil {
+		web.Fail(w, r, err)
 		return
 	}
-	conv, err = a.change(r.Context(), client, conv, func(v *store.Conversation) bool {
+	moved := false
+	conv, err = a.change(r.Context(), client, conv, func(v *store.Conversation) (bool, error) {
+		moved = false
 		if v.ReadByCSR == req.UpTo {
-			return false
+			return false, nil
 		}
-		v.ReadByCSR = req.UpTo
-		return true
+		if was, err := saidAt(r.Context(), client, conv.ID, v.ReadByCSR); err == nil && !at.After(was) {
+			return false, nil // marks do not go back
+		} else if err != nil && !model.Is(err, model.NotFound) {
+			return false, err
+		}
+		v.ReadByCSR, moved = req.UpTo, true
+		return true, nil
 	})
 	if err != nil {
 		web.Fail(w, r, err)
 		return
 	}
-	a.signal(r.Context(), client.ID, conv, Signal{Kind: pluginhost.SignalRead, Author: model.CSR, UpTo: req.UpTo})
+	if moved {
+		a.signal(r.Context(), client.ID, conv, Signal{Kind: pluginhost.SignalRead, Author: model.CSR, UpTo: req.UpTo})
+	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// saidAt is when a message of the conversation was committed, or
+// model.NotFound.
+func saidAt(ctx context.Context, client *store.Client, conv model.ConversationID, id model.MessageID) (time.Time, error) {
+	place, ok := id.Place()
+	if !ok || place.Conversation != conv {
+		return time.Time{}, errNoMessage
+	}
+	if place.Direction == model.Inbound {
+		e, err := client.Event(ctx, conv, place.Key)
+		return e.Committed, err
+	}
+	m, err := client.Outbound(ctx, conv, place.Key)
+	return m.Created, err
 }
 
 // maxChanges bounds how often a conversation row is tried again.
 const maxChanges = 50
 
-func (a *App) change(ctx context.Context, client *store.Client, conv store.Conversation, change func(*store.Conversation) bool) (store.Conversation, error) {
+func (a *App) change(ctx context.Context, client *store.Client, conv store.Conversation, change func(*store.Conversation) (bool, error)) (store.Conversation, error) {
 	for range maxChanges {
 		next := conv
-		if !change(&next) {
-			return conv, nil
+		if ok, err := change(&next); err != nil || !ok {
+			return conv, err
 		}
 		now, ok, err := client.PutConversation(ctx, next)
 		if err != nil || ok {

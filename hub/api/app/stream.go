@@ -14,6 +14,8 @@ type stream struct {
 	w     http.ResponseWriter
 	rc    *http.ResponseController
 	wrote time.Time
+	// patience is how long one write may take.
+	patience time.Duration
 }
 
 func (s *stream) event(id string, ev model.Event) error {
@@ -41,7 +43,7 @@ func (s *stream) comment(text string) error {
 
 func (s *stream) write(b []byte) error {
 	s.wrote = time.Now()
-	if err := s.rc.SetWriteDeadline(s.wrote.Add(streamPatience)); err != nil {
+	if err := s.rc.SetWriteDeadline(s.wrote.Add(s.patience)); err != nil {
 		return err
 	}
 	_, err := s.w.Write(b)
@@ -49,5 +51,8 @@ func (s *stream) write(b []byte) error {
 }
 
 func (s *stream) flush() error { return s.rc.Flush() }
+
+// end lifts the deadline of the last write: the connection may serve others.
+func (s *stream) end() { _ = s.rc.SetWriteDeadline(time.Time{}) }
 
 func (s *stream) beatDue(every time.Duration) bool { return time.Since(s.wrote) >= every }

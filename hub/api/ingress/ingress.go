@@ -24,7 +24,6 @@ import (
 
 const (
 	defaultBody = 1 << 20
-	bodyTimeout = 10 * time.Second
 	// receiveTimeout bounds the connector's part; the provider's own deadline
 	// is seldom longer.
 	receiveTimeout = 10 * time.Second
@@ -105,9 +104,6 @@ func (g *Ingress) serve(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
-	// The deadline is the body's alone: it is lifted for the answer.
-	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(g.Now().Add(bodyTimeout))
 	limit := p.route.MaxBody
 	if limit <= 0 {
 		limit = defaultBody
@@ -117,7 +113,6 @@ func (g *Ingress) serve(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
-	_ = rc.SetReadDeadline(time.Time{})
 	req := g.request(r, p, body)
 	reply, err := g.take(r.Context(), p, req)
 	if err != nil {
@@ -174,7 +169,7 @@ func (g *Ingress) request(r *http.Request, p place, body []byte) pluginhost.HTTP
 	req := pluginhost.HTTPRequest{
 		AccountID: p.account.ID, Method: r.Method, URL: g.ExternalURL() + r.URL.RequestURI(),
 		SubPath: r.PathValue("rest"), Body: body, RemoteAddress: remoteHost(r),
-		ReceivedAt: g.Now(), Traceparent: r.Header.Get("Traceparent"),
+		ReceivedAt: g.Now(), Traceparent: web.Traceparent(r),
 	}
 	for name, values := range r.Header {
 		req.Headers = append(req.Headers, pluginhost.Header{Name: name, Values: values})
@@ -192,6 +187,9 @@ func (g *Ingress) take(ctx context.Context, p place, req pluginhost.HTTPRequest)
 	cancel()
 	if err != nil {
 		return g.keep(ctx, p, req, err)
+	}
+	if len(results) != 1 {
+		return pluginhost.HTTPReply{}, model.Errorf(model.Internal, "take request", "the connector answered %d requests, not one", len(results))
 	}
 	return g.Commit(ctx, p.plugin, p.account.ID, req.ReceivedAt, results[0])
 }

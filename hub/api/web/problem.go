@@ -138,8 +138,8 @@ func JSON(w http.ResponseWriter, r *http.Request, status int, v any) {
 
 // List is the answer of every list.
 type List[T any] struct {
-	Data       []T    `json:"data"`
-	NextCursor string `json:"next_cursor"`
+	Data       []T    `json:"data" doc:"One page of the list."`
+	NextCursor string `json:"next_cursor" doc:"Goes on with the list; empty at its end."`
 }
 
 // ListOf returns data as a list that encodes as [] when it is empty.

@@ -8,6 +8,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -15,14 +17,18 @@ import (
 	"github.com/channelhub/channelhub/hub/model"
 )
 
-// ReadBody reads a body of at most limit bytes, as bytes.
+// ReadBody reads a body of at most limit bytes, as bytes. A body that does not
+// arrive in the time that Options set is refused.
 func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	if r.Header.Get("Content-Encoding") != "" {
+	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return nil, problem(errMediaType, "Send the body without a Content-Encoding.")
 	}
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
+	// A writer that knows no deadlines is not a connection.
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(infoOf(r.Context()).bodyTimeout))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -33,8 +39,23 @@ func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		}
 		return nil, Malformed("The request was given up.")
 	}
+	// The deadline is the body's alone: the answer may take longer, and the
+	// server sets none of its own.
+	_ = rc.SetReadDeadline(time.Time{})
 	return body, nil
 }
+
+// Traceparent is the trace that the caller goes on with, of the form the W3C
+// gives it; empty for anything else, which would only be carried around.
+func Traceparent(r *http.Request) string {
+	s := r.Header.Get("Traceparent")
+	if !traceparent.MatchString(s) || strings.HasPrefix(s, "ff") {
+		return ""
+	}
+	return s
+}
+
+var traceparent = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
 
 func tooLarge(limit int64) error {
 	return &model.Error{Code: model.TooLarge, Detail: fmt.Sprintf("The body may have at most %d bytes.", limit)}
@@ -65,7 +86,7 @@ func DecodeJSON(body []byte, v any) error {
 	if err := d.Decode(v); err != nil {
 		return decodeProblem(err)
 	}
-	if d.More() {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Malformed("The body holds more than one JSON value.")
 	}
 	return nil
@@ -80,7 +101,7 @@ func decodeProblem(err error) error {
 		return Malformed("The JSON of the body ends too early.")
 	}
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return Invalid("A field has the wrong type.", model.Fault{Field: e.Field, Detail: "give " + typeName(e.Type.String()) + ", not " + e.Value})
+		return Invalid("A field has the wrong type.", model.Fault{Field: e.Field, Detail: "give " + typeName(e.Type) + ", not " + e.Value})
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return Invalid("A field is unknown.", model.Fault{Field: strings.Trim(name, `"`), Detail: "there is no such field; check its spelling"})
@@ -88,18 +109,23 @@ func decodeProblem(err error) error {
 	return Invalid("The body is not what this call takes.")
 }
 
-func typeName(goType string) string {
-	switch {
-	case strings.HasPrefix(goType, "int"), strings.HasPrefix(goType, "uint"), strings.HasPrefix(goType, "float"):
+func typeName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return typeName(t.Elem())
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64,
+		reflect.Float32, reflect.Float64:
 		return "a number"
-	case goType == "bool":
+	case reflect.Bool:
 		return "true or false"
-	case strings.HasPrefix(goType, "[]"):
+	case reflect.Slice, reflect.Array:
 		return "a list"
-	case strings.Contains(goType, "struct"), strings.HasPrefix(goType, "map"), strings.HasPrefix(goType, "*"):
+	case reflect.Struct, reflect.Map:
 		return "an object"
+	default:
+		return "a string"
 	}
-	return "a string"
 }
 
 // Limit reads the limit parameter of a list.

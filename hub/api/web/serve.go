@@ -24,12 +24,15 @@ type requestInfo struct {
 	id        string
 	principal access.Principal
 	fault     error
+	lasting   bool // it lasts as long as the caller likes
+
+	bodyTimeout time.Duration
 }
 
 func infoOf(ctx context.Context) *requestInfo {
 	i, ok := ctx.Value(requestKey{}).(*requestInfo)
 	if !ok {
-		return &requestInfo{}
+		return &requestInfo{bodyTimeout: defaultBodyTimeout}
 	}
 	return i
 }
@@ -39,10 +42,19 @@ func RequestID(ctx context.Context) string { return infoOf(ctx).id }
 
 func noteFault(ctx context.Context, err error) { infoOf(ctx).fault = err }
 
+// Lasting tells that the request waits for something to happen: how long it
+// takes says nothing about the hub.
+func Lasting(ctx context.Context) { infoOf(ctx).lasting = true }
+
+// defaultBodyTimeout is for bodies of a few hundred KiB over a poor line.
+const defaultBodyTimeout = 10 * time.Second
+
 // Options for Handler.
 type Options struct {
 	Logger  hclog.Logger       // nil: none
 	Metrics *telemetry.Metrics // nil: none
+	// BodyTimeout is how long a body may take to arrive. 0: 10 s.
+	BodyTimeout time.Duration
 }
 
 // Handler puts the shared manners in front of a mux: a request id, answers to
@@ -53,9 +65,12 @@ func Handler(mux *http.ServeMux, o Options) http.Handler {
 	if log == nil {
 		log = hclog.NewNullLogger()
 	}
+	if o.BodyTimeout <= 0 {
+		o.BodyTimeout = defaultBodyTimeout
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		info := &requestInfo{id: requestID(r)}
+		info := &requestInfo{id: requestID(r), bodyTimeout: o.BodyTimeout}
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
 		rec := &recorder{ResponseWriter: w}
 		h := rec.Header()
@@ -76,7 +91,7 @@ func Handler(mux *http.ServeMux, o Options) http.Handler {
 			if info.fault != nil {
 				log.Error("a request failed", "route", pattern, "request_id", info.id, "error", info.fault)
 			}
-			if !rec.endless() {
+			if !info.lasting && !rec.endless() {
 				o.Metrics.Request(route(pattern), rec.status(), time.Since(began))
 			}
 		}()

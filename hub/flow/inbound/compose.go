@@ -33,6 +33,7 @@ func compose(acct accounts.Account, conv store.Conversation, ev pluginhost.Event
 			Direction: model.Inbound, Author: model.Customer,
 			Content: &model.Content{Type: model.ContentUnsupported, Kind: ev.Kind},
 		}
+		out.Reason = ev.Reason
 	case model.ConversationEnded:
 		out.Author, out.Reason = model.Customer, "customer"
 		if ev.EndedBy != "" {

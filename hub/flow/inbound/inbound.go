@@ -7,11 +7,11 @@ package inbound
 import (
 	"context"
 	"errors"
-	"fmt"
 	"hash/maphash"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/maypok86/otter/v2"
 
 	"github.com/channelhub/channelhub/hub/accounts"
 	"github.com/channelhub/channelhub/hub/model"
@@ -30,10 +30,7 @@ const (
 	// sessionIdle closes a session.
 	sessionIdle = 30 * time.Minute
 	// futureSlack is how far a provider's clock may run ahead of ours.
-	futureSlack  = 5 * time.Minute
-	maxAddresses = 16
-	maxAddress   = 256
-	maxDedupeKey = 512
+	futureSlack = 5 * time.Minute
 )
 
 // Receipts takes what a provider says of outbound messages.
@@ -51,8 +48,11 @@ type Options struct {
 	Logger   hclog.Logger       // nil: none
 	Metrics  *telemetry.Metrics // nil: none
 	Now      func() time.Time   // nil: time.Now
-	// Committed is told of every conversation that got a new event. It must
-	// not block. Nil: nobody.
+	// StepTimeout bounds T, E and L together. 0: 10 s, which is what erasing a
+	// contact waits out: it must not be longer.
+	StepTimeout time.Duration
+	// Committed is told of every conversation that got an event, new or
+	// repeated. It must not block. Nil: nobody.
 	Committed func(client model.ClientID, conv model.ConversationID)
 }
 
@@ -64,6 +64,8 @@ type Inbound struct {
 	// spare T's compare-and-set needless conflicts.
 	locks [stripes]chan struct{}
 	seed  maphash.Seed
+	// typed is when a conversation's last typing signal was recorded.
+	typed *otter.Cache[model.ConversationID, time.Time]
 }
 
 // New returns an Inbound.
@@ -74,7 +76,11 @@ func New(o Options) *Inbound {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.StepTimeout <= 0 {
+		o.StepTimeout = stepDeadline
+	}
 	in := &Inbound{Options: o, seed: maphash.MakeSeed()}
+	in.typed = otter.Must(&otter.Options[model.ConversationID, time.Time]{MaximumSize: typedCache})
 	for i := range in.locks {
 		in.locks[i] = make(chan struct{}, 1)
 	}
@@ -88,13 +94,15 @@ type Source struct {
 	// verified the request. Nil means every account of the plugin, for
 	// connections of the connector's own.
 	Verified []model.AccountID
-	Received time.Time
+	Received time.Time // zero: now
 }
 
 // Accept makes the items durable, in order, and returns one error for each:
 // nil when it is durable, now or already before. An item that can never be
 // taken is model.Invalid or model.NotFound; any other error is worth a repeat.
-// One bad item never fails the others.
+// One bad item never fails the others: an event whose content does not fit
+// becomes unsupported.received, and one that no conversation can be found for
+// is refused and leaves a dead letter.
 func (in *Inbound) Accept(ctx context.Context, from Source, items []pluginhost.Item) []error {
 	errs := make([]error, len(items))
 	for i, r := range in.AcceptResults(ctx, from, items) {
@@ -113,15 +121,11 @@ func Worth(errs []error) error {
 	return nil
 }
 
-// final reports whether a repeat would meet the same error.
+// final reports whether a repeat would meet the same error. A refusal by the
+// root of keys is not final: the event waits with its provider until the hub
+// may open the client's rows again.
 func final(err error) bool {
-	switch model.CodeOf(err) {
-	case model.Invalid, model.NotFound, model.TooLarge, model.Denied:
-		return true
-	case model.Conflicting, model.Precondition, model.Throttled, model.Unavailable, model.Corrupt, model.Internal:
-		return false
-	}
-	return false
+	return model.Is(err, model.Invalid) || model.Is(err, model.NotFound)
 }
 
 func (in *Inbound) accept(ctx context.Context, from Source, item pluginhost.Item) Result {
@@ -169,14 +173,14 @@ func (s Source) allows(id model.AccountID) bool {
 // event takes one event and returns its row; the zero row for one that leaves
 // none.
 func (in *Inbound) event(ctx context.Context, acct accounts.Account, ev pluginhost.Event, received time.Time) (store.StoredEvent, error) {
-	if err := check(ev); err != nil {
-		in.Metrics.Inbound(string(acct.Plugin), telemetry.InboundRefused)
-		return store.StoredEvent{}, err
-	}
 	client, err := in.Store.Client(ctx, acct.Client)
 	if err != nil {
 		return store.StoredEvent{}, err
 	}
+	if reason, err := misplaced(ev); err != nil {
+		return store.StoredEvent{}, in.refuse(ctx, client, acct, ev, received, reason, err)
+	}
+	ev = sound(ev)
 	dir, err := in.whose(ctx, client, acct, ev)
 	if err != nil || dir.Conversation == "" {
 		return store.StoredEvent{}, err
@@ -190,19 +194,27 @@ func (in *Inbound) event(ctx context.Context, acct accounts.Account, ev pluginho
 	}
 	defer unlock()
 	stored, fresh, err := in.commit(ctx, client, acct, dir, ev, received)
+	if model.Is(err, model.TooLarge) || model.Is(err, model.Invalid) {
+		return stored, in.refuse(ctx, client, acct, ev, received, reasonNotStorable, err)
+	}
 	if err != nil || stored.Conversation == "" {
 		return stored, err
 	}
-	if !fresh {
+	if fresh {
+		in.Metrics.Inbound(string(acct.Plugin), telemetry.InboundAccepted)
+		in.Metrics.InboundCommitted(string(acct.Plugin), in.Now().Sub(received))
+	} else {
 		in.Metrics.Inbound(string(acct.Plugin), telemetry.InboundDuplicate)
-		return stored, nil
 	}
-	in.Metrics.Inbound(string(acct.Plugin), telemetry.InboundAccepted)
-	in.Metrics.InboundCommitted(string(acct.Plugin), in.Now().Sub(received))
-	if in.Committed != nil {
-		in.Committed(acct.Client, dir.Conversation)
-	}
+	// A repeat may have completed what a crash left half done.
+	in.tell(acct.Client, dir.Conversation)
 	return stored, nil
+}
+
+func (in *Inbound) tell(client model.ClientID, conv model.ConversationID) {
+	if in.Committed != nil {
+		in.Committed(client, conv)
+	}
 }
 
 // whose returns the conversation an event belongs to. Somebody who types, or
@@ -219,24 +231,6 @@ func (in *Inbound) whose(ctx context.Context, client *store.Client, acct account
 	return dir, err
 }
 
-// check refuses what no row can be made of. Details name no values: they could
-// identify the customer.
-func check(ev pluginhost.Event) error {
-	const op = "accept event"
-	switch {
-	case ev.DedupeKey == "" || len(ev.DedupeKey) > maxDedupeKey:
-		return model.Errorf(model.Invalid, op, "a dedupe key has 1 to %d bytes", maxDedupeKey)
-	case len(ev.Addresses) == 0 || len(ev.Addresses) > maxAddresses:
-		return model.Errorf(model.Invalid, op, "an event has 1 to %d contact addresses", maxAddresses)
-	}
-	for _, a := range ev.Addresses {
-		if a.Kind == "" || a.Value == "" || len(a.Value) > maxAddress {
-			return model.Errorf(model.Invalid, op, "a contact address has a kind and 1 to %d bytes", maxAddress)
-		}
-	}
-	return nil
-}
-
 func (in *Inbound) lock(ctx context.Context, conv model.ConversationID) (func(), error) {
 	l := in.locks[maphash.String(in.seed, string(conv))%stripes]
 	select {
@@ -245,39 +239,6 @@ func (in *Inbound) lock(ctx context.Context, conv model.ConversationID) (func(),
 	case <-ctx.Done():
 		return nil, model.Wrap(model.Unavailable, "wait for conversation", context.Cause(ctx))
 	}
-}
-
-// signal records that the customer is typing: one feed record at most, no
-// event row. It is a hint, so an error is not worth the connector's while.
-func (in *Inbound) signal(ctx context.Context, client *store.Client, acct accounts.Account, dir store.Directory) error {
-	feed := client.Feed(dir.Conversation)
-	tail, err := feed.Tail(ctx)
-	if err != nil {
-		return err
-	}
-	now := in.Now()
-	_, err = feed.Append(ctx, store.Record{
-		Kind: store.SignalRecord, Conversation: dir.Conversation, Type: model.TypingStarted,
-		// One record for each conversation and three seconds: the same key is
-		// the same record.
-		Key:     signalKey(now),
-		Account: acct.ID, Direction: model.Inbound, At: store.Millis(now), Author: model.Customer,
-	}, tail)
-	if err != nil {
-		return fmt.Errorf("record signal: %w", err)
-	}
-	return nil
-}
-
-const signalEvery = 3 * time.Second
-
-func signalKey(now time.Time) model.Random16 {
-	var k model.Random16
-	n := uint64(now.UnixNano() / int64(signalEvery))
-	for i := range 8 {
-		k[i] = byte(n >> (8 * i))
-	}
-	return k
 }
 
 var errNoProgress = errors.New("the conversation keeps changing")

@@ -26,6 +26,9 @@ type Result struct {
 // AcceptResults is Accept for callers that tell their side which rows came of
 // the items.
 func (in *Inbound) AcceptResults(ctx context.Context, from Source, items []pluginhost.Item) []Result {
+	if from.Received.IsZero() {
+		from.Received = in.Now()
+	}
 	results := make([]Result, len(items))
 	for i, item := range items {
 		results[i] = in.accept(ctx, from, item)

@@ -18,7 +18,7 @@ import (
 // pointer that is there already (I1, I3). The end of a session that is over
 // already leaves no row.
 func (in *Inbound) commit(ctx context.Context, client *store.Client, acct accounts.Account, dir store.Directory, ev pluginhost.Event, received time.Time) (stored store.StoredEvent, fresh bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, stepDeadline)
+	ctx, cancel := context.WithTimeout(ctx, in.StepTimeout)
 	defer cancel()
 
 	key, err := client.EventKey(ctx, acct.ID, ev.DedupeKey)
@@ -107,6 +107,9 @@ func (in *Inbound) next(ctx context.Context, client *store.Client, v store.Conve
 	// Strictly later, so that commit times alone order what was said.
 	v.Committed = later(v.Committed.Add(time.Millisecond), now)
 	if ev.Type == model.ConversationEnded && ev.EndedBy != "" {
+		if ev.DedupeKey != endKey(v.Session) {
+			return v, errOtherSession
+		}
 		// Our own side's act: the customer did not write.
 		v.SessionEnded, v.EndedBy, v.EndedAt = true, ev.Reason, v.Committed
 		return v, nil

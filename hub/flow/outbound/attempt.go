@@ -69,34 +69,74 @@ func deref(w *waiting) waiting {
 
 // deliver takes one message as far as it goes now. It reports what to wait
 // for, or that the lane can go on behind it.
-func (r *runner) deliver(ctx context.Context, msg store.Outbound) (w waiting, over bool, err error) {
+func (r *runner) deliver(ctx context.Context, msg store.Outbound) (waiting, bool, error) {
+	look, err := r.look(ctx, msg)
+	if err != nil || !look.ready {
+		return look.wait, look.over, err
+	}
+	pace := r.o.paces.of(look.acct, r.o.limits(look.acct))
+	turn := pace.acquire(r.o.quit, r.lane.wake, msg.ExpireAfter)
+	if !turn.granted {
+		return turn.wait, false, nil
+	}
+	defer pace.release()
+	if turn.waited {
+		// Much can have happened while others had their turn: consent, state
+		// and expiry count as they are when the attempt starts.
+		if msg, err = r.client.Outbound(ctx, r.lane.conv, msg.UUID); err != nil {
+			return waiting{}, model.Is(err, model.NotFound), ifNot(model.NotFound, err)
+		}
+		if look, err = r.look(ctx, msg); err != nil || !look.ready {
+			return look.wait, look.over, err
+		}
+	}
+	return r.attempt(ctx, look.acct, pace, msg)
+}
+
+// ifNot returns err unless it has the code.
+func ifNot(code model.Code, err error) error {
+	if model.Is(err, code) {
+		return nil
+	}
+	return err
+}
+
+// look is what can be said of a message before an attempt.
+type look struct {
+	acct  accounts.Account
+	ready bool    // an attempt can start
+	over  bool    // the lane can go on behind it
+	wait  waiting // when neither
+}
+
+// look judges a message as it is now, and ends the delivery when it must not
+// be attempted any more.
+func (r *runner) look(ctx context.Context, msg store.Outbound) (look, error) {
 	now := r.o.Now()
 	switch {
 	case msg.Status.Final():
-		return w, true, r.o.record(ctx, r.client, msg)
+		return look{over: true}, r.o.record(ctx, r.client, msg)
 	case msg.Status == model.Held:
 		r.hold(msg.UUID)
-		return w, true, nil
+		return look{over: true}, nil
 	case !now.Before(msg.ExpireAfter):
-		return w, true, r.expire(ctx, msg)
+		return look{over: true}, r.expire(ctx, msg)
 	}
 	acct, ok := r.o.Accounts.Account(msg.Account)
 	if !ok || acct.Client != r.lane.client {
-		return w, true, r.fail(ctx, msg, "account_removed", "the account is not configured any more")
+		return look{over: true}, r.fail(ctx, msg, "account_removed", "the account is not configured any more")
 	}
 	if ready, until := r.mayTry(acct, msg, now); !ready {
-		return waiting{until: until}, false, nil
+		return look{wait: waiting{until: until}}, nil
 	}
-	if fault := r.rejudge(ctx, msg); fault != nil {
-		return w, true, r.fail(ctx, msg, fault.Code, fault.Detail)
-	}
-	pace := r.o.paces.of(acct, r.o.limits(acct))
-	release, err := pace.acquire(ctx, msg.ExpireAfter)
+	fault, err := r.rejudge(ctx, msg)
 	if err != nil {
-		return waiting{until: now}, false, nil
+		return look{}, err
 	}
-	defer release()
-	return r.attempt(ctx, acct, pace, msg)
+	if fault != nil {
+		return look{over: true}, r.fail(ctx, msg, fault.Code, fault.Detail)
+	}
+	return look{acct: acct, ready: true}, nil
 }
 
 // mayTry says whether an attempt can start now, and if not, when to look again
@@ -124,65 +164,90 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // rejudge looks at consent once more, right before the attempt.
-func (r *runner) rejudge(ctx context.Context, msg store.Outbound) *model.Failure {
+func (r *runner) rejudge(ctx context.Context, msg store.Outbound) (*model.Failure, error) {
 	conv, err := r.client.Conversation(ctx, msg.Conversation)
-	if err == nil && conv.OptedOut {
-		return &model.Failure{Code: "opted_out", Detail: "the customer opted out before the message was sent"}
+	switch {
+	case model.Is(err, model.NotFound):
+		return nil, nil // we wrote first, and nobody has answered yet
+	case err != nil:
+		return nil, err
+	case conv.OptedOut:
+		return &model.Failure{Code: "opted_out", Detail: "the customer opted out before the message was sent"}, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // attempt claims the lane, sends, and settles. The claim and the start of the
 // attempt are one conditional write.
-func (r *runner) attempt(ctx context.Context, acct accounts.Account, pace *pace, msg store.Outbound) (w waiting, over bool, err error) {
+func (r *runner) attempt(ctx context.Context, acct accounts.Account, pace *pace, msg store.Outbound) (waiting, bool, error) {
 	claim := r.claim
 	claim.Message, claim.Attempt = msg.UUID, msg.Attempts+1
 	claim.SendUntil = r.o.Now().Add(r.o.SendTimeout)
 	failpoint.Hit("outbound.before_claim")
-	claim, ok, err := r.client.PutClaim(ctx, claim)
-	if err != nil {
-		return w, false, err
-	}
-	if !ok {
+	now, ok, err := r.client.PutClaim(ctx, claim)
+	switch {
+	case err != nil:
+		return waiting{}, false, err
+	case !ok && now.Owner == r.o.owner:
+		// A write of ours was given up on and landed after all; nothing was
+		// sent under it. The lane is prepared anew.
+		return waiting{}, false, model.Errorf(model.Conflicting, "claim lane", "an earlier claim of this process landed late")
+	case !ok:
 		return waiting{lost: true}, false, nil // fenced off: the successor decides
 	}
-	r.claim = claim
+	r.claim = now
 	failpoint.Hit("outbound.after_claim")
 
 	began := r.o.Now()
-	out := r.send(ctx, acct, msg, claim)
+	out, asked := r.send(ctx, acct, msg, now)
 	failpoint.Hit("outbound.after_send")
-	r.o.Metrics.Attempt(string(acct.Plugin), telemetry.AttemptOutcome(out.Kind), r.o.Now().Sub(began))
+	r.o.Metrics.Attempt(string(acct.Plugin), outcomeLabel(out, asked), r.o.Now().Sub(began))
 	pace.learn(out)
+	if out.Kind == pluginhost.Rejected && out.Scope == pluginhost.ScopeAccount && r.o.Rejected != nil {
+		r.o.Rejected(acct.ID, out.Detail)
+	}
 
-	now, err := r.settle(ctx, acct, msg, claim.Attempt, out)
+	r.open = &tried{plugin: acct.Plugin, msg: msg, attempt: now.Attempt, out: out, asked: asked}
+	settled, err := r.finish(ctx)
 	if err != nil {
-		return w, false, err
+		return waiting{}, false, err
 	}
-	if now.Status == model.Held {
-		r.hold(now.UUID)
-		return w, true, nil
+	if settled.Status == model.Held {
+		r.hold(settled.UUID)
+		return waiting{}, true, nil
 	}
-	if now.Status.Final() {
-		return w, true, nil
+	if settled.Status.Final() {
+		return waiting{}, true, nil
 	}
-	return waiting{until: earlier(now.NextTry, now.ExpireAfter)}, false, nil
+	return waiting{until: earlier(settled.NextTry, settled.ExpireAfter)}, false, nil
 }
 
-// send makes the attempt. A connector that could not be asked certainly did
-// not send.
-func (r *runner) send(ctx context.Context, acct accounts.Account, msg store.Outbound, claim store.Claim) pluginhost.Outcome {
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), claim.SendUntil)
+func outcomeLabel(out pluginhost.Outcome, asked bool) telemetry.AttemptOutcome {
+	if !asked {
+		return telemetry.AttemptFault
+	}
+	return telemetry.AttemptOutcome(out.Kind)
+}
+
+// send makes the attempt. Asked is false when the connector could not be
+// asked: then nothing was sent, and it is no attempt.
+func (r *runner) send(ctx context.Context, acct accounts.Account, msg store.Outbound, claim store.Claim) (out pluginhost.Outcome, asked bool) {
+	// Once the claim stands the attempt runs its time: a hub that closes waits
+	// for it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claim.SendUntil.Sub(r.o.Now()))
 	defer cancel()
 	view := msg.View()
 	out, err := r.o.Connectors.Send(ctx, acct.Plugin, pluginhost.Delivery{
 		AccountID: acct.ID, To: msg.To, Message: &view, Attempt: claim.Attempt,
 		SendUntil: claim.SendUntil, Traceparent: msg.Traceparent,
 	})
-	if err != nil {
-		return pluginhost.Outcome{Kind: pluginhost.Retry, Code: "connector_away", Detail: "the connector could not be asked"}
+	switch {
+	case err == nil:
+		return out, true
+	case model.Is(err, model.TooLarge):
+		return pluginhost.Outcome{Kind: pluginhost.Rejected, Code: string(model.TooLarge), Detail: "the message does not fit the connector's contract"}, true
 	}
-	return out
+	return pluginhost.Outcome{Kind: pluginhost.Retry, Code: codeAway, Detail: "the connector could not be asked"}, false
 }
 
 // hold remembers a delivery that waits for a receipt while the lane goes on.
@@ -207,13 +272,16 @@ func (r *runner) stepHeld(ctx context.Context) (until time.Time, did *waiting, e
 			return until, nil, err
 		}
 		if msg.Status == model.Held {
-			if r.o.Now().Before(msg.HeldUntil) {
+			// A connector that had not described itself when the attempt was
+			// found open may turn out to take repeats.
+			idempotent := r.o.idempotent(msg.Account)
+			if !idempotent && r.o.Now().Before(msg.HeldUntil) {
 				if until.IsZero() || msg.HeldUntil.Before(until) {
 					until = msg.HeldUntil
 				}
 				continue
 			}
-			if msg, err = r.endHold(ctx, msg); err != nil {
+			if msg, err = r.endHold(ctx, msg, idempotent); err != nil {
 				return until, nil, err
 			}
 		}

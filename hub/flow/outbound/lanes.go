@@ -49,6 +49,9 @@ func (o *Outbound) begin(ctx context.Context, client model.ClientID, conv model.
 		}
 		if !l.noted {
 			if l.active, err = o.Store.PutActive(ctx, client, conv); err != nil {
+				if l.appends == 0 && !l.running {
+					o.forget(l)
+				}
 				l.mu.Unlock()
 				return nil, err
 			}
@@ -56,31 +59,51 @@ func (o *Outbound) begin(ctx context.Context, client model.ClientID, conv model.
 		}
 		l.appends++
 		l.mu.Unlock()
-		return func() {
-			l.mu.Lock()
-			l.appends--
-			o.run(l)
-			l.mu.Unlock()
-			l.poke()
-		}, nil
+		return func() { o.appended(l) }, nil
 	}
+}
+
+// appended ends a submission that begin announced and starts the lane.
+func (o *Outbound) appended(l *lane) {
+	l.mu.Lock()
+	l.appends--
+	gone, active := l.gone, l.active
+	if !gone {
+		o.run(l)
+	}
+	l.mu.Unlock()
+	if gone {
+		// Another process took the lane meanwhile. The note still stands;
+		// a runner may only ever be the one of the lane in the map.
+		o.resume(active)
+		return
+	}
+	l.poke()
 }
 
 // resume takes up a lane that is noted on disk.
 func (o *Outbound) resume(a store.ActiveLane) {
-	l, err := o.lane(laneKey{a.Client, a.Conversation})
-	if err != nil {
-		return // closing
+	for {
+		l, err := o.lane(laneKey{a.Client, a.Conversation})
+		if err != nil {
+			return // closing
+		}
+		l.mu.Lock()
+		if l.gone {
+			l.mu.Unlock()
+			continue
+		}
+		if !l.noted {
+			l.active, l.noted = a, true
+		}
+		o.run(l)
+		l.mu.Unlock()
+		l.poke()
+		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.noted {
-		l.active, l.noted = a, true
-	}
-	o.run(l)
 }
 
-// Poke makes the lane of a conversation look again, if it is running.
+// poke makes the lane of a conversation look again, if it is running.
 func (o *Outbound) poke(client model.ClientID, conv model.ConversationID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -105,9 +128,12 @@ func (o *Outbound) lane(k laneKey) (*lane, error) {
 	return l, nil
 }
 
-// run starts the lane's runner unless it runs. The lane's lock is held.
+// run starts the lane's runner unless it runs, or the hub closes: then the
+// note makes the next process do so. The lane's lock is held.
 func (o *Outbound) run(l *lane) {
-	if l.running {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if l.running || o.closing {
 		return
 	}
 	l.running = true

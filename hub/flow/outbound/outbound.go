@@ -44,6 +44,11 @@ const (
 	defaultSendTimeout = 15 * time.Second
 	defaultLinger      = 2 * time.Second
 	defaultHold        = 10 * time.Minute
+	defaultBackoffMin  = time.Second
+	defaultBackoffMax  = 5 * time.Minute
+	// closeGrace is how long Close waits behind its context for calls that
+	// were told to end.
+	closeGrace = 2 * time.Second
 )
 
 // Options for New.
@@ -63,13 +68,16 @@ type Options struct {
 	Linger time.Duration
 	// Hold is how long an unknown outcome waits for a receipt. 0: 10 min.
 	Hold time.Duration
-	// Backoff is the shortest and the longest delay between attempts. Zero:
-	// 1 s and 5 min.
+	// Backoff bounds the delay behind the first attempt, which then doubles,
+	// and every delay. Zero: 1 s and 5 min.
 	Backoff struct{ Min, Max time.Duration }
 
 	// Committed is told of every conversation whose messages or statuses
 	// changed. It must not block. Nil: nobody.
 	Committed func(client model.ClientID, conv model.ConversationID)
+	// Rejected is told when a provider refused an account rather than a
+	// message. It must not block. Nil: nobody.
+	Rejected func(account model.AccountID, detail string)
 }
 
 // Outbound runs the lanes of one hub process. It is safe for concurrent use.
@@ -81,8 +89,11 @@ type Outbound struct {
 	lanes   map[laneKey]*lane
 	closing bool
 	running sync.WaitGroup
-	stop    context.CancelFunc
-	ctx     context.Context // of the runners; ended by Close
+	// The runners work under ctx, which ends when Close has lost patience,
+	// and wait under quit, which ends when Close begins.
+	ctx, quit context.Context
+	stop      context.CancelFunc
+	stopWaits context.CancelFunc
 
 	changedMu sync.Mutex
 	changed   chan struct{} // closed when an account or connector changed state
@@ -108,16 +119,21 @@ func New(o Options) *Outbound {
 	if o.Hold == 0 {
 		o.Hold = defaultHold
 	}
-	if o.Backoff.Min == 0 {
-		o.Backoff.Min, o.Backoff.Max = time.Second, 5*time.Minute
+	if o.Backoff.Min <= 0 {
+		o.Backoff.Min = defaultBackoffMin
+	}
+	if o.Backoff.Max <= 0 {
+		o.Backoff.Max = defaultBackoffMax
 	}
 	out := &Outbound{
 		Options: o,
 		owner:   processName(),
 		lanes:   map[laneKey]*lane{},
 		changed: make(chan struct{}),
+		paces:   paces{now: o.Now},
 	}
 	out.ctx, out.stop = context.WithCancel(context.Background())
+	out.quit, out.stopWaits = context.WithCancel(out.ctx)
 	return out
 }
 
@@ -134,25 +150,33 @@ func (o *Outbound) Start(ctx context.Context) error {
 	return nil
 }
 
-// Close stops the lanes: no attempt is started any more, those under way end
-// at their own deadline or when ctx does. What was not sent stays in its lane.
+// Close stops the lanes: no attempt is started any more, whatever waits stops
+// waiting, and attempts under way end at their own deadline, so that their
+// outcome is written. When ctx ends first, calls of the store are given up and
+// Close returns an error unless that ends the lanes. What was not sent stays in
+// its lane.
 func (o *Outbound) Close(ctx context.Context) error {
 	o.mu.Lock()
 	o.closing = true
-	for _, l := range o.lanes {
-		l.poke()
-	}
 	o.mu.Unlock()
+	o.stopWaits()
 	done := make(chan struct{})
 	go func() { o.running.Wait(); close(done) }()
+	defer o.stop()
 	select {
 	case <-done:
+		return nil
 	case <-ctx.Done():
 		o.stop()
-		<-done
 	}
-	o.stop()
-	return nil
+	timer := time.NewTimer(closeGrace)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-timer.C:
+		return model.Wrap(model.Unavailable, "end deliveries", ctx.Err())
+	}
 }
 
 // StateChanged tells the lanes that an account or a connector changed state,

@@ -18,6 +18,9 @@ const (
 	defaultConcurrency = 64
 	// recoverEvery is how often a halved limit grows by one.
 	recoverEvery = 20 * time.Second
+	// slowest is how many times a rate that is halved again and again can get
+	// slower: it never stops, so that it can find out that it may grow.
+	slowest = 64
 )
 
 // limits is the pace an account may have at most: what the operator wrote, or
@@ -39,6 +42,8 @@ func (o *Outbound) limits(acct accounts.Account) model.Pace {
 
 // paces holds the pace of every account that sends.
 type paces struct {
+	now func() time.Time
+
 	mu sync.Mutex
 	by map[model.AccountID]*pace
 }
@@ -51,7 +56,7 @@ func (ps *paces) of(acct accounts.Account, limit model.Pace) *pace {
 	}
 	p := ps.by[acct.ID]
 	if p == nil {
-		p = newPace(limit, time.Now)
+		p = newPace(limit, ps.now)
 		ps.by[acct.ID] = p
 	}
 	p.configure(limit)
@@ -69,8 +74,8 @@ type pace struct {
 	bucket   *rate.Limiter
 	allowed  int // concurrency now
 	busy     int
-	changed  time.Time // when allowed was last changed
-	waiters  []chan struct{}
+	changed  time.Time     // when allowed was last changed
+	freed    chan struct{} // closed when a place may be free; nil: nobody waits
 	halvedAt time.Time
 }
 
@@ -89,42 +94,91 @@ func (p *pace) configure(limit model.Pace) {
 	}
 	p.limit, p.allowed, p.changed = limit, limit.Concurrency, p.now()
 	p.setRate(limit.PerSecond)
+	p.wake()
 }
 
 func (p *pace) setRate(perSecond float64) {
+	now := p.now()
 	if perSecond <= 0 {
-		p.bucket.SetLimit(rate.Inf)
+		p.bucket.SetLimitAt(now, rate.Inf)
 		return
 	}
-	p.bucket.SetLimit(rate.Limit(perSecond))
-	p.bucket.SetBurst(max(1, int(perSecond)))
+	p.bucket.SetLimitAt(now, rate.Limit(perSecond))
+	p.bucket.SetBurstAt(now, max(1, int(perSecond)))
 }
 
-// acquire waits for a turn, at most until the given time. Release gives the
-// place back.
-func (p *pace) acquire(ctx context.Context, until time.Time) (release func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, until.Sub(p.now()))
-	defer cancel()
-	if err := p.bucket.Wait(ctx); err != nil {
-		return nil, err
-	}
+// turn is the answer of acquire.
+type turn struct {
+	granted bool    // release gives the place back
+	waited  bool    // with granted: others came first
+	wait    waiting // without: when to ask again
+}
+
+// acquire waits for a turn, at most until the given time, until ctx ends, or
+// until there is something else to look at.
+func (p *pace) acquire(ctx context.Context, wake <-chan struct{}, until time.Time) turn {
+	waited := false
 	for {
-		p.mu.Lock()
-		p.grow()
-		if p.busy < p.allowed {
-			p.busy++
-			p.mu.Unlock()
-			return p.release, nil
+		free, next := p.enter()
+		if free {
+			break
 		}
-		turn := make(chan struct{})
-		p.waiters = append(p.waiters, turn)
-		p.mu.Unlock()
-		select {
-		case <-turn:
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		waited = true
+		if w, ok := p.rest(ctx, wake, until.Sub(p.now()), next); !ok {
+			return turn{wait: w}
 		}
 	}
+	// The place comes before the token: a token that is not used is lost.
+	now := p.now()
+	token := p.bucket.ReserveN(now, 1)
+	delay := token.DelayFrom(now)
+	if now.Add(delay).After(until) {
+		token.CancelAt(now)
+		p.release()
+		// The pace may grow before the message expires.
+		return turn{wait: waiting{until: earlier(now.Add(stateRecheck), until)}}
+	}
+	if delay > 0 {
+		waited = true
+		if w, ok := p.rest(ctx, wake, delay, nil); !ok {
+			token.CancelAt(p.now())
+			p.release()
+			return turn{wait: w}
+		}
+	}
+	return turn{granted: true, waited: waited}
+}
+
+// rest waits for the given time, or for the channel if there is one; without
+// success it returns what the caller waits for next.
+func (p *pace) rest(ctx context.Context, wake <-chan struct{}, d time.Duration, next <-chan struct{}) (waiting, bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-next:
+		return waiting{}, true
+	case <-timer.C:
+		return waiting{again: true}, next == nil
+	case <-wake:
+		return waiting{again: true}, false
+	case <-ctx.Done():
+		return waiting{again: true}, false
+	}
+}
+
+// enter takes a place if there is one, or returns what tells of the next.
+func (p *pace) enter() (free bool, next <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.grow()
+	if p.busy < p.allowed {
+		p.busy++
+		return true, nil
+	}
+	if p.freed == nil {
+		p.freed = make(chan struct{})
+	}
+	return false, p.freed
 }
 
 func (p *pace) release() {
@@ -134,19 +188,18 @@ func (p *pace) release() {
 	p.wake()
 }
 
-// wake tells as many waiters to look again as there are free places. One that
-// has gone meanwhile is told in vain, so all are told when in doubt.
+// wake makes everybody who waits for a place look again. The lock is held.
 func (p *pace) wake() {
-	for _, w := range p.waiters {
-		close(w)
+	if p.freed != nil {
+		close(p.freed)
+		p.freed = nil
 	}
-	p.waiters = nil
 }
 
 // learn looks at an outcome for what it says about the pace.
 func (p *pace) learn(out pluginhost.Outcome) {
-	if out.Kind != pluginhost.Throttled {
-		return
+	if out.Kind != pluginhost.Throttled || out.Scope == pluginhost.ScopeMessage || out.Scope == pluginhost.ScopeRecipient {
+		return // one customer's limit says nothing about the others
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -157,7 +210,7 @@ func (p *pace) learn(out pluginhost.Outcome) {
 	p.halvedAt, p.changed = now, now
 	p.allowed = max(1, p.allowed/2)
 	if l := p.bucket.Limit(); l != rate.Inf {
-		p.setRate(max(1, float64(l)/2))
+		p.setRate(max(p.limit.PerSecond/slowest, float64(l)/2))
 	}
 }
 
@@ -170,6 +223,7 @@ func (p *pace) grow() {
 	}
 	p.changed = p.changed.Add(time.Duration(steps) * recoverEvery)
 	p.allowed = min(p.limit.Concurrency, p.allowed+steps)
+	p.wake()
 	if l := p.bucket.Limit(); l != rate.Inf {
 		p.setRate(min(p.limit.PerSecond, float64(l)+float64(steps)))
 	}

@@ -47,9 +47,11 @@ func (o *Outbound) reportTo(ctx context.Context, client *store.Client, acct acco
 	if msg.Account != acct.ID {
 		return model.Errorf(model.NotFound, "report status", "there is no such message")
 	}
+	// A failure of a message that was never tried is nobody's receipt; one that
+	// overtakes the outcome of the first attempt is.
+	tried := rep.Status != model.Failed || msg.Attempts > 0 || o.Sending(ctx, client, msg)
 	_, err = o.move(ctx, client, msg, func(m *store.Outbound) bool {
-		if m.Status == model.Queued && rep.Status == model.Failed && m.Attempts == 0 {
-			// A failure of a message that was never tried is nobody's receipt.
+		if m.Status == model.Queued && m.Attempts == 0 && !tried {
 			return false
 		}
 		return o.change(m, rep.Status, 0, failureOf(rep))
@@ -130,11 +132,14 @@ func (o *Outbound) claimProviderIDs(ctx context.Context, client *store.Client, m
 			if n == maxMoves {
 				return nil, model.Errorf(model.Unavailable, "claim provider id", "the receipts keep changing")
 			}
-			if row.Known() {
-				break // an earlier attempt of this message claimed it
+			if row.Known() && (row.Conversation != msg.Conversation || row.UUID != msg.UUID) {
+				break // the provider gave this id to another message
 			}
 			if row.Early != "" {
 				early = append(early, row)
+			}
+			if row.Known() {
+				break // an earlier try to write this outcome claimed it
 			}
 			row.Conversation, row.UUID, row.Expires = msg.Conversation, msg.UUID, msg.Expires
 			now, ok, err := client.PutProvider(ctx, row)
@@ -150,7 +155,9 @@ func (o *Outbound) claimProviderIDs(ctx context.Context, client *store.Client, m
 	return early, nil
 }
 
-// reportWatermark moves every message to the contact up to the time.
+// reportWatermark moves every message to the contact up to the time. What was
+// not sent cannot have been read, whatever came behind it: a watermark is no
+// word about a message that failed.
 func (o *Outbound) reportWatermark(ctx context.Context, client *store.Client, acct accounts.Account, rep pluginhost.StatusReport) error {
 	dir, err := client.Find(ctx, acct.ID, rep.Watermark.Address)
 	if err != nil {
@@ -161,8 +168,7 @@ func (o *Outbound) reportWatermark(ctx context.Context, client *store.Client, ac
 		return err
 	}
 	for _, msg := range all {
-		// A message that was not sent yet cannot have been read.
-		if msg.Created.After(rep.Watermark.UpTo) || msg.Status == model.Queued {
+		if msg.Created.After(rep.Watermark.UpTo) || msg.Status != model.Sent && msg.Status != model.Delivered {
 			continue
 		}
 		if err := o.reportTo(ctx, client, acct, msg.Conversation, msg.UUID, rep); err != nil {

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/channelhub/channelhub/hub/model"
@@ -48,11 +49,16 @@ func (o *Outbound) Resolve(ctx context.Context, id model.ClientID, msgID model.M
 	if err != nil {
 		return store.Outbound{}, err
 	}
-	if !held && msg.Status != to {
+	if !held && (msg.Status != to || !wasHeld(msg)) {
 		return store.Outbound{}, model.Errorf(model.Conflicting, op, "the message is %s, not held", msg.Status)
 	}
 	o.poke(id, msg.Conversation)
 	return msg, nil
+}
+
+// wasHeld tells the repeat of a resolution from one that comes out of nowhere.
+func wasHeld(msg store.Outbound) bool {
+	return slices.ContainsFunc(msg.Timeline, func(m store.Move) bool { return m.Status == model.Held })
 }
 
 // Message returns an outbound message of a client, with the client's rows. A

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/channelhub/channelhub/hub/model"
@@ -15,53 +16,82 @@ const faultPause = time.Second
 // runner works on one lane: head first, and held deliveries when their time
 // has come. One goroutine owns it.
 type runner struct {
-	o      *Outbound
-	lane   *lane
-	client *store.Client
-	claim  store.Claim
+	o        *Outbound
+	lane     *lane
+	client   *store.Client
+	claim    store.Claim
+	prepared bool // claim and head are what the rows say
+	// inherited is true until what another process left open is settled, also
+	// when our own claim on the lane is written already.
+	inherited bool
 
 	head    *store.Outbound // the entry being worked on; nil: take the next
+	open    *tried          // an attempt whose outcome is in hand and not written
 	drained time.Time       // since when there was nothing to do
+	counted int             // held deliveries that metrics know of
 }
 
 // run works until the lane has been without work for a while, another process
 // took it, or the hub closes.
 func (r *runner) run(ctx context.Context) {
 	for !r.o.isClosing() {
-		err := r.prepare(ctx)
-		for err == nil && !r.o.isClosing() {
-			var wait waiting
-			if wait, err = r.step(ctx); err != nil {
-				break
-			}
-			if wait.lost {
-				r.stop()
-				return
-			}
-			if wait.again {
-				continue
-			}
-			if wait.idle {
-				ended, retireErr := r.idle(ctx)
-				if ended {
-					return
-				}
-				err = retireErr
-				continue
-			}
-			r.pause(ctx, wait)
-		}
-		if err != nil && ctx.Err() == nil {
+		ended, err := r.work(ctx)
+		switch {
+		case ended:
+			r.count(0)
+			return
+		case errors.Is(err, errLost):
+			r.stop()
+			return
+		case err != nil && ctx.Err() == nil:
 			r.o.Logger.Warn("a lane stopped for a moment", "client", r.lane.client, "conversation", r.lane.conv, "error", err)
-			r.head, r.client = nil, nil
-			r.pause(ctx, waiting{until: r.o.Now().Add(faultPause)})
+			r.head, r.prepared = nil, false
+			r.pause(waiting{until: r.o.Now().Add(faultPause)}, nil)
 		}
 	}
 	r.stop()
 }
 
+// work prepares the lane and takes steps until something fails, the hub closes
+// or the lane has ended.
+func (r *runner) work(ctx context.Context) (ended bool, err error) {
+	if err := r.prepare(ctx); err != nil {
+		return false, err
+	}
+	for !r.o.isClosing() {
+		// Taken before the look, so that no change falls between the two.
+		changed := r.o.stateChange()
+		wait, err := r.step(ctx)
+		r.count(len(r.claim.Held))
+		switch {
+		case err != nil:
+			return false, err
+		case wait.lost:
+			return false, errLost
+		case wait.again:
+		case wait.idle:
+			if ended, err := r.idle(ctx); err != nil || ended {
+				return ended, err
+			}
+		default:
+			r.pause(wait, changed)
+		}
+	}
+	return false, nil
+}
+
+// errLost says that another process has the lane.
+var errLost = errors.New("another process took the lane")
+
+// count tells metrics how many held deliveries this lane looks after.
+func (r *runner) count(held int) {
+	r.o.Metrics.Held(held - r.counted)
+	r.counted = held
+}
+
 // stop leaves the lane as it is: the note on disk stays for whoever comes next.
 func (r *runner) stop() {
+	r.count(0)
 	r.lane.mu.Lock()
 	defer r.lane.mu.Unlock()
 	r.o.forget(r.lane)
@@ -75,7 +105,8 @@ type waiting struct {
 	lost  bool      // another process has the lane
 }
 
-func (r *runner) pause(ctx context.Context, w waiting) {
+// pause waits for what w says, a poke, a change of state or the end.
+func (r *runner) pause(w waiting, changed <-chan struct{}) {
 	if w.until.IsZero() {
 		w.until = r.o.Now().Add(stateRecheck)
 	}
@@ -84,8 +115,8 @@ func (r *runner) pause(ctx context.Context, w waiting) {
 	select {
 	case <-timer.C:
 	case <-r.lane.wake:
-	case <-r.o.stateChange():
-	case <-ctx.Done():
+	case <-changed:
+	case <-r.o.quit.Done():
 	}
 }
 
@@ -96,7 +127,7 @@ func (r *runner) idle(ctx context.Context) (bool, error) {
 	}
 	until := r.drained.Add(r.o.Linger)
 	if r.o.Now().Before(until) {
-		r.pause(ctx, waiting{until: until})
+		r.pause(waiting{until: until}, nil)
 		return false, nil
 	}
 	r.drained = time.Time{}
@@ -107,28 +138,39 @@ func (r *runner) idle(ctx context.Context) (bool, error) {
 }
 
 // prepare takes the lane over if it is not ours, and finds what is open.
+//
+// An outcome in hand comes first: while it is not written, the message row
+// reads as if nothing had been sent.
 func (r *runner) prepare(ctx context.Context) (err error) {
-	if r.client != nil {
-		return nil
-	}
-	client, err := r.o.Store.Client(ctx, r.lane.client)
-	if err != nil {
-		return err
-	}
-	if r.claim, err = client.Claim(ctx, r.lane.conv); err != nil {
-		return err
-	}
-	r.client = client
-	if r.claim.Owner != r.o.owner {
-		if err = r.takeOver(ctx); err != nil {
-			r.client = nil
+	if r.open != nil {
+		if _, err := r.finish(ctx); err != nil {
 			return err
 		}
 	}
-	if r.head, err = r.openEntry(ctx); err != nil {
-		r.client = nil
+	if r.prepared {
+		return nil
 	}
-	return err
+	if r.client, err = r.o.Store.Client(ctx, r.lane.client); err != nil {
+		return err
+	}
+	if r.claim, err = r.client.Claim(ctx, r.lane.conv); err != nil {
+		return err
+	}
+	// A claim of this process was left by a lane that ended in order, or by a
+	// write that was given up on: nothing was sent under it that is not in the
+	// message row.
+	if r.claim.Owner != r.o.owner || r.inherited {
+		r.inherited = true
+		if err := r.takeOver(ctx); err != nil {
+			return err
+		}
+		r.inherited = false
+	}
+	if r.head, err = r.openEntry(ctx); err != nil {
+		return err
+	}
+	r.prepared = true
+	return nil
 }
 
 // takeOver makes the lane ours. When the old owner left an attempt without an
@@ -158,24 +200,24 @@ func (r *runner) takeOver(ctx context.Context) error {
 		return err
 	}
 	if !ok {
-		return model.Errorf(model.Conflicting, "take lane over", "another process took it")
+		return errLost
 	}
 	r.claim = claim
 	failpoint.Hit("outbound.after_takeover")
-	if err := sleepUntil(ctx, old.SendUntil, r.o.Now); err != nil {
+	if err := r.sleepUntil(old.SendUntil); err != nil {
 		return err
 	}
 	return r.settleUnknown(ctx, old)
 }
 
-func sleepUntil(ctx context.Context, until time.Time, now func() time.Time) error {
-	timer := time.NewTimer(until.Sub(now()))
+func (r *runner) sleepUntil(until time.Time) error {
+	timer := time.NewTimer(until.Sub(r.o.Now()))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
-	case <-ctx.Done():
-		return model.Wrap(model.Unavailable, "wait for the last owner's attempt", ctx.Err())
+	case <-r.o.quit.Done():
+		return model.Errorf(model.Unavailable, "wait for the last owner's attempt", "the hub is shutting down")
 	}
 }
 

@@ -74,17 +74,20 @@ func (o *Outbound) Submit(ctx context.Context, id model.ClientID, r Request, ide
 		return Accepted{}, err
 	}
 	if !replayed {
-		if intent, err = o.decide(ctx, client, t, name, body); err != nil {
+		var fresh bool
+		if intent, fresh, err = o.decide(ctx, client, t, name, body); err != nil {
 			return Accepted{}, err
 		}
+		replayed = !fresh
 	}
 	msg, err := o.commit(ctx, client, r, t, intent)
 	return Accepted{msg, replayed}, err
 }
 
-// replay answers a repeat: with the message of the first call once that is
-// past its lane entry, or not yet, when the first call may have got no further
-// than its intent.
+// replay answers a repeat with the message of the first call, and goes on
+// where that one may have stopped. The request is not judged again: what was
+// sound then is not refused now. There is no message when the first call got
+// no further than its intent.
 func (o *Outbound) replay(ctx context.Context, client *store.Client, intent store.Intent, body model.Random16) (store.Outbound, bool, error) {
 	if !intent.SameBody(body) {
 		return store.Outbound{}, false, &model.Error{
@@ -96,7 +99,26 @@ func (o *Outbound) replay(ctx context.Context, client *store.Client, intent stor
 	if model.Is(err, model.NotFound) {
 		return msg, false, nil
 	}
-	return msg, err == nil && msg.Status != model.Queued, err
+	if err != nil {
+		return msg, true, err
+	}
+	return msg, true, o.complete(ctx, client, msg, intent)
+}
+
+// complete brings a message whose row is written into its lane, and its status
+// into the feed. Both are there already unless the first call stopped between.
+func (o *Outbound) complete(ctx context.Context, client *store.Client, msg store.Outbound, intent store.Intent) error {
+	if msg.Status == model.Queued {
+		done, err := o.begin(ctx, client.ID, msg.Conversation)
+		if err != nil {
+			return err
+		}
+		defer done()
+	}
+	if err := o.enter(ctx, client, msg, intent); err != nil {
+		return err
+	}
+	return o.record(ctx, client, msg)
 }
 
 // target judges the request and meets the contact, if need be.
@@ -110,28 +132,28 @@ func (o *Outbound) target(ctx context.Context, client *store.Client, r Request) 
 }
 
 // decide writes the intent: which conversation, which message id, and which
-// lane tail was seen.
-func (o *Outbound) decide(ctx context.Context, client *store.Client, t target, name, body model.Random16) (store.Intent, error) {
+// lane tail was seen. Fresh is false when another hub decided first.
+func (o *Outbound) decide(ctx context.Context, client *store.Client, t target, name, body model.Random16) (intent store.Intent, fresh bool, err error) {
 	tail, err := client.Lane(t.directory.Conversation).Tail(ctx)
 	if err != nil {
-		return store.Intent{}, err
+		return store.Intent{}, false, err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return store.Intent{}, model.Wrap(model.Internal, "make message id", err)
+		return store.Intent{}, false, model.Wrap(model.Internal, "make message id", err)
 	}
 	now := o.Now()
 	failpoint.Hit("outbound.before_intent")
-	intent, _, err := client.PutIntent(ctx, store.Intent{
+	intent, fresh, err = client.PutIntent(ctx, store.Intent{
 		Key: name, Body: body, Conversation: t.directory.Conversation, UUID: model.Random16(id),
 		LaneTail: tail, Created: now, Expires: now.Add(o.retention(client.ID).Idempotency),
 	})
 	if err == nil && !intent.SameBody(body) {
 		// Another hub took the key between our look and our write.
-		return intent, model.Errorf(model.Conflicting, "accept message", "a call with this idempotency key is still running")
+		return intent, false, model.Errorf(model.Conflicting, "accept message", "a call with this idempotency key is still running")
 	}
 	failpoint.Hit("outbound.after_intent")
-	return intent, err
+	return intent, fresh, err
 }
 
 // commit writes what the intent decided: the note that the lane is active, the

@@ -217,7 +217,7 @@ func (o *Outbound) judgeConsent(ctx context.Context, client *store.Client, t *ta
 		return err
 	}
 	if conv.OptedOut {
-		fault("to", "the customer opted out and has to write first")
+		fault("to", "the customer opted out, and has to opt in again before anything can be sent")
 	}
 	if len(t.to) == 0 {
 		t.to = conv.Addresses

@@ -16,13 +16,18 @@ test('a reload right behind a message', async () => {
   await talk.finish('Half a');
 });
 
-test('a network that drops with the answers still on the way', async () => {
+test('a network that drops with messages and answers still on the way', async () => {
   const line = await network(world.server.url);
   const talk = await Talk.begin(world, line.url);
   line.deafen();
   await talk.say('taken, but the page is not told');
   await talk.heard();
   await talk.answer('not heard');
+  line.fail();
+  line.mend();
+  await talk.agree();
+  line.swallow();
+  await talk.say('sent, and lost on the way');
   line.fail();
   await talk.say('written without a network');
   await talk.answer('nobody hears this either');
@@ -51,6 +56,9 @@ test('a connector that is killed, again and again', async () => {
   for (const round of ['first', 'second', 'third']) {
     await talk.say(`${round} before`);
     await talk.answer(`${round} before, too`);
+    await control('freeze-plugin');
+    await talk.say(`${round} in its hands`);
+    await talk.answer(`${round} in its hands, too`);
     await control('kill-plugin');
     await talk.say(`${round} behind`);
     await talk.answer(`${round} behind, too`);
@@ -65,6 +73,9 @@ test('a hub that is killed, again and again', async () => {
   for (const round of ['first', 'second', 'third']) {
     await talk.say(`${round} before`);
     await talk.answer(`${round} before, too`);
+    await control('freeze-hub');
+    await talk.say(`${round} in its hands`);
+    await talk.answer(`${round} in its hands, too`);
     await control('kill-hub');
     await talk.say(`${round} away`);
     await talk.answer(`${round} away, too`);

@@ -2,7 +2,7 @@
 
 import {connect, createServer} from 'node:net';
 
-/** Carries to the hub at `url`. Resolves to `{url, deafen(), fail(), mend(), close()}`. */
+/** Carries to the hub at `url`. Resolves to `{url, deafen(), swallow(), fail(), mend(), close()}`. */
 export async function network(url) {
   const {hostname, port} = new URL(url);
   const pairs = new Set();
@@ -32,6 +32,13 @@ export async function network(url) {
       for (const [near, far] of pairs) {
         far.unpipe(near);
         far.resume();
+      }
+    },
+    /** What the page sends goes out and never arrives. */
+    swallow() {
+      for (const [near, far] of pairs) {
+        near.unpipe(far);
+        near.resume();
       }
     },
     /** Resets every connection and refuses new ones. */
