@@ -225,6 +225,7 @@ func (h *Hub) start(ctx context.Context, background *sync.WaitGroup, run context
 		return fmt.Errorf("find the journal: %w", err)
 	}
 	background.Go(func() { h.journal.Run(run) })
+	background.Go(func() { inbound.NewCloser(h.inbound, nil).Run(run) })
 	background.Go(func() { h.app.Run(run) })
 	background.Go(func() { h.sweep(run) })
 	background.Go(func() { h.watchAccounts(run) })

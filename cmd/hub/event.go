@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"time"
 
@@ -76,18 +77,19 @@ const (
 func (t *tail) follow(ctx context.Context) error {
 	pause := firstPause
 	for reached := false; ; {
+		var shown error
 		err := t.hub.Stream(ctx, "/v1/events", t.last, func(e remote.ServerEvent) error {
 			reached, pause = true, firstPause
-			return t.show(e)
+			shown = t.show(e)
+			return shown
 		})
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			reached = true
-		}
-		_, refused := errors.AsType[*remote.Problem](err)
-		switch {
-		case errors.Is(err, errEnough), ctx.Err() != nil:
+		reached = reached || errors.Is(err, io.ErrUnexpectedEOF)
+		switch over := ctx.Err() != nil; {
+		case over || errors.Is(shown, errEnough):
 			return nil
-		case !reached || (refused && !temporary(err)):
+		case shown != nil:
+			return shown
+		case !reached || refusedForGood(err):
 			return err
 		}
 		if _, err := fmt.Fprintln(t.talk, "the stream broke off; reading on"); err != nil {
@@ -102,10 +104,11 @@ func (t *tail) follow(ctx context.Context) error {
 	}
 }
 
-// temporary reports whether the hub refused a call that it may take later.
-func temporary(err error) bool {
-	p, ok := errors.AsType[*remote.Problem](err)
-	return ok && (p.Status == 429 || p.Status == 503)
+// refusedForGood reports whether the hub refused a call that it will not take
+// later either.
+func refusedForGood(err error) bool {
+	p, ok := errors.AsType[*remote.ProblemError](err)
+	return ok && p.Status != http.StatusTooManyRequests && p.Status != http.StatusServiceUnavailable
 }
 
 func (t *tail) show(e remote.ServerEvent) error {

@@ -87,7 +87,7 @@ func setUp(env *testscript.Env, programs string) error {
 	s := &story{env: env, news: make(chan struct{}, 1)}
 	provider := httptest.NewServer(http.HandlerFunc(s.provide))
 	env.Defer(provider.Close)
-	env.Defer(func() { s.end(syscall.SIGKILL) })
+	env.Defer(func() { _ = s.end(syscall.SIGKILL) }) // most scripts have stopped it
 	env.Values[storyKey{}] = s
 	shared, err := os.ReadFile(filepath.Join("testdata", "hub.yaml"))
 	if err != nil {
@@ -134,7 +134,7 @@ func startHub(ts *testscript.TestScript, neg bool, args []string) {
 	for len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		variables, args = append(variables, args[0]), args[1:]
 	}
-	cmd := exec.Command(filepath.Join(ts.Getenv("BIN"), "hub"), append([]string{"serve"}, args...)...)
+	cmd := exec.CommandContext(context.Background(), filepath.Join(ts.Getenv("BIN"), "hub"), append([]string{"serve"}, args...)...)
 	cmd.Dir, cmd.Env, cmd.Stderr = ts.MkAbs("."), variables, log
 	stdout, err := cmd.StdoutPipe()
 	ts.Check(err)

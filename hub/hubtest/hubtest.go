@@ -105,6 +105,14 @@ func New(t *testing.T, opts *Options) *Hub {
 	return h
 }
 
+// In returns the hub for a subtest: what fails there fails the subtest. Start,
+// Stop and Restart stay with the test that made the hub.
+func (h *Hub) In(t *testing.T) *Hub {
+	sub := *h
+	sub.t = t
+	return &sub
+}
+
 // Start runs the hub, after Stop over the same data.
 func (h *Hub) Start() {
 	h.t.Helper()

@@ -66,7 +66,9 @@ func (d *document) openAPI() object {
 	return object{
 		{"openapi", "3.1.0"},
 		{"info", object{
-			{"title", d.api.Title}, {"version", d.api.Version}, {"description", d.api.Description},
+			{"title", d.api.Title},
+			{"version", d.api.Version},
+			{"description", d.api.Description},
 			{"license", object{{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}},
 		}},
 		{"servers", []object{{{"url", "/"}, {"description", "The hub that served this document."}}}},

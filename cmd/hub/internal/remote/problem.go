@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Problem is a call that the hub refused.
-type Problem struct {
+// ProblemError is a call that the hub refused.
+type ProblemError struct {
 	Type      string  `json:"type"`
 	Title     string  `json:"title"`
 	Status    int     `json:"status"`
@@ -25,7 +25,7 @@ type Fault struct {
 }
 
 // Error writes the problem for people: a line, and one for each fault.
-func (p *Problem) Error() string {
+func (p *ProblemError) Error() string {
 	var b strings.Builder
 	b.WriteString(p.Title)
 	if p.Detail != "" {
@@ -53,7 +53,7 @@ func (p *Problem) Error() string {
 func (c *Client) problemOf(resp *http.Response) error {
 	const maxProblem = 1 << 20
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxProblem))
-	p := &Problem{}
+	p := &ProblemError{}
 	if err != nil || json.Unmarshal(body, p) != nil || !strings.HasPrefix(p.Type, "urn:channelhub:problem:") {
 		return fmt.Errorf("%s answers %s, and not as a hub does: is %s its admin listener?", c.base, resp.Status, AddressVariable)
 	}

@@ -77,7 +77,7 @@ func Path(prefix string, parts ...string) string {
 }
 
 // Do makes a call and returns its JSON answer, nil when there is none. A call
-// that the hub refuses is a *Problem.
+// that the hub refuses is a *ProblemError.
 func (c *Client) Do(ctx context.Context, r Request) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()

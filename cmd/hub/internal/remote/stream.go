@@ -37,7 +37,17 @@ func (c *Client) Stream(ctx context.Context, path, lastID string, take func(Serv
 	lines.Buffer(nil, maxEventLine)
 	var e ServerEvent
 	for lines.Scan() {
-		name, value, _ := strings.Cut(lines.Text(), ":")
+		line := lines.Text()
+		if line == "" {
+			if e.Data != "" {
+				if err := take(e); err != nil {
+					return err
+				}
+			}
+			e = ServerEvent{}
+			continue
+		}
+		name, value, _ := strings.Cut(line, ":") // no name: a comment
 		value = strings.TrimPrefix(value, " ")
 		switch name {
 		case "id":
@@ -46,13 +56,6 @@ func (c *Client) Stream(ctx context.Context, path, lastID string, take func(Serv
 			e.Type = value
 		case "data":
 			e.Data += value
-		case "":
-			if value == "" && e.Data != "" {
-				if err := take(e); err != nil {
-					return err
-				}
-				e = ServerEvent{}
-			}
 		}
 	}
 	if err := ctx.Err(); err != nil {

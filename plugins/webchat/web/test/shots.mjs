@@ -52,6 +52,7 @@ for (const scheme of ['light', 'dark']) {
     if (narrow) {
       await page.getByRole('button', {name: 'Contact', exact: true}).click();
       await shot('5-contact');
+      await page.getByRole('button', {name: 'Close contact'}).click();
       await page.getByRole('button', {name: 'Customer', exact: true}).click();
       await shot('6-unread');
       await page.getByRole('button', {name: /^Open chat/}).click();

@@ -16,8 +16,9 @@ test('a reload right behind a message', async () => {
   await talk.finish('Half a');
 });
 
-test('a network that drops with messages and answers still on the way', async () => {
+test('a network that drops with messages and answers still on the way', async (t) => {
   const line = await network(world.server.url);
+  t.after(() => line.close());
   const talk = await Talk.begin(world, line.url);
   line.deafen();
   await talk.say('taken, but the page is not told');
@@ -35,7 +36,6 @@ test('a network that drops with messages and answers still on the way', async ()
   await talk.draft('Half a');
   line.mend();
   await talk.finish('Half a');
-  line.close();
 });
 
 test('a hub that restarts in good order', async () => {
