@@ -88,9 +88,7 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 			_ = h.Close(context.WithoutCancel(ctx))
 		}
 	}()
-	if err := h.openLog(); err != nil {
-		return nil, err
-	}
+	h.openLog() //nolint:contextcheck // the log outlives New
 	// Listeners come first: a port in use is found out before anything is
 	// written, and callers that come too early wait instead of failing.
 	if err := h.openListeners(ctx); err != nil {

@@ -24,7 +24,7 @@ func TestForwardedAddress(t *testing.T) {
 		"IPv6":                          {"10.1.2.3:1", []string{"2001:db8::1"}, "[2001:db8::1]:0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 			r.RemoteAddr = tc.remote
 			for _, h := range tc.header {
 				r.Header.Add("X-Forwarded-For", h)

@@ -70,7 +70,7 @@ func (s *storage) err() error { return s.pebble.Err() }
 
 func (s *storage) close() error { return errors.Join(s.table.Close(), s.keys.Close()) }
 
-func (h *Hub) openLog() error {
+func (h *Hub) openLog() {
 	h.metrics = telemetry.New(h.version)
 	w := h.opts.LogTo
 	if w == nil {
@@ -78,5 +78,4 @@ func (h *Hub) openLog() error {
 	}
 	h.sink = logsink.New(stderrsink.New(w), &logsink.Options{OnDrop: h.metrics.LogDropped})
 	h.log = telemetry.NewLogger(h.sink, &telemetry.LoggerOptions{Level: hclog.LevelFromString(h.opts.Config.Logging.Level)})
-	return nil
 }

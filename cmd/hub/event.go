@@ -64,7 +64,7 @@ func newEventTailCommand() *cobra.Command {
 	return cmd
 }
 
-// errEnough ends a tail that has shown what was asked for.
+// errEnough ends the stream of a tail that has shown enough.
 var errEnough = errors.New("enough")
 
 const (
@@ -84,8 +84,8 @@ func (t *tail) follow(ctx context.Context) error {
 			return shown
 		})
 		reached = reached || errors.Is(err, io.ErrUnexpectedEOF)
-		switch over := ctx.Err() != nil; {
-		case over || errors.Is(shown, errEnough):
+		switch over := ctx.Err() != nil || t.enough(); {
+		case over:
 			return nil
 		case shown != nil:
 			return shown
@@ -133,11 +133,14 @@ func (t *tail) show(e remote.ServerEvent) error {
 		return fmt.Errorf("write: %w", err)
 	}
 	t.last = e.ID
-	if t.seen++; t.seen == t.limit {
+	if t.seen++; t.enough() {
 		return errEnough
 	}
 	return nil
 }
+
+// enough reports whether as much was shown as was asked for.
+func (t *tail) enough() bool { return t.limit > 0 && t.seen >= t.limit }
 
 func (v eventView) line() string {
 	what := v.Reason

@@ -43,6 +43,9 @@ import (
 //	customer ACCOUNT ID TEXT  is a customer who writes to an echo account
 //	arrived TEXT              waits until the provider was sent this text
 //	until FILE TEXT           waits until a file holds this text
+//	conforms METHOD TEMPLATE PATH [BODY]
+//	                          makes a call and holds the answer against the
+//	                          OpenAPI document
 //	digest NAME FILE          sets a variable to the SHA-256 of a file
 func TestStories(t *testing.T) {
 	programs, err := testbin.Dir()
@@ -56,6 +59,7 @@ func TestStories(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"starthub": startHub, "stophub": stopHub, "killhub": killHub, "exits": exits,
 			"capture": capture, "customer": customer, "arrived": arrived, "until": until, "digest": digest,
+			"conforms": conforms,
 		},
 	})
 }

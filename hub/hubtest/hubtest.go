@@ -50,7 +50,7 @@ func Main(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	echo = filepath.Join(dir, "hub-plugin-echo")
-	build := exec.Command("go", "build", "-o", echo, "github.com/channelhub/channelhub/cmd/hub-plugin-echo")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", echo, "github.com/channelhub/channelhub/cmd/hub-plugin-echo")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the echo connector: %v\n%s", err, out)

@@ -30,13 +30,17 @@ func (r *fakeRoot) Wrap(_ context.Context, kc keys.Context, plain []byte) ([]byt
 	return append([]byte(string(kc.Client)+"|"+kc.Purpose+"|"), reversed(plain)...), nil
 }
 
-func (r *fakeRoot) Unwrap(_ context.Context, kc keys.Context, wrapped []byte) ([]byte, error) {
+func (r *fakeRoot) Unwrap(ctx context.Context, kc keys.Context, wrapped []byte) ([]byte, error) {
 	r.mu.Lock()
 	r.unwraps++
 	err, gate := r.err, r.gate
 	r.mu.Unlock()
 	if gate != nil {
-		<-gate
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return nil, model.Wrap(model.Unavailable, "unwrap", ctx.Err())
+		}
 	}
 	if err != nil {
 		return nil, err

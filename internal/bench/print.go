@@ -18,9 +18,9 @@ func (r *report) print(w io.Writer) error {
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(cells ...any) {
 		for _, c := range cells {
-			fmt.Fprintf(t, "%v\t", c)
+			_, _ = fmt.Fprintf(t, "%v\t", c)
 		}
-		fmt.Fprintln(t)
+		_, _ = fmt.Fprintln(t)
 	}
 	row("", "messages/s", "ratio", "ratios", "p50 ms", "p99 ms", "CPU µs", "plugin µs", "allocs", "KiB", "RSS MiB", "plugin MiB")
 	for _, f := range []struct {

@@ -19,7 +19,7 @@ func serveControl(t *testing.T, h *hub) string {
 		"freeze-hub":    func(context.Context) error { return h.freeze() },
 		"kill-hub":      func(context.Context) error { return h.kill() },
 		"stop-hub":      func(context.Context) error { return h.stop() },
-		"start-hub":     func(context.Context) error { return h.start() },
+		"start-hub":     func(context.Context) error { return h.start() }, //nolint:contextcheck // the hub outlives the request
 	}
 	mux := http.NewServeMux()
 	for name, act := range acts {

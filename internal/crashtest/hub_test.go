@@ -89,7 +89,7 @@ clients:
 // when a failpoint lies in its start.
 func (h *hub) start(failpoints string) {
 	h.t.Helper()
-	cmd := exec.Command(filepath.Join(bin, "hub"), "serve", "--config", filepath.Join(h.dir, "hub.yaml"))
+	cmd := exec.CommandContext(context.Background(), filepath.Join(bin, "hub"), "serve", "--config", filepath.Join(h.dir, "hub.yaml"))
 	cmd.Env = append(os.Environ(), "HUB_FAILPOINTS="+failpoints)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdout, err := cmd.StdoutPipe()

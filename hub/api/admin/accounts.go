@@ -108,9 +108,15 @@ func (a *Admin) accountView(acct accounts.Account, o overridden) Account {
 		ID: acct.ID, ClientID: acct.Client, Plugin: acct.Plugin,
 		State: string(s.State), Detail: s.Detail, Since: timeOf(s.Since),
 		Enabled: o.enabled(), Configured: o.configured(), Override: o.view(),
-		Revision: acct.Revision, Config: acct.Config, Secrets: slices.Sorted(maps.Keys(acct.Secrets)),
+		Revision: acct.Revision, Config: acct.Config, Secrets: namesOf(acct.Secrets),
 		OnUnknownAfter: acct.OnUnknownAfter, Pace: Pace(acct.Pace),
 	}
+}
+
+func namesOf(secrets accounts.Secrets) []string {
+	names := slices.AppendSeq([]string{}, maps.Keys(secrets))
+	slices.Sort(names)
+	return names
 }
 
 func (a *Admin) listAccounts(w http.ResponseWriter, r *http.Request) {

@@ -156,14 +156,17 @@ type sse struct {
 func openStream(t *testing.T, h *hubtest.Hub, headers ...string) *sse {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), hubtest.Patience)
-	resp, err := http.DefaultClient.Do(h.Request(ctx, hubtest.Desk, http.MethodGet, "/v1/events", nil, append([]string{"Accept", "text/event-stream"}, headers...)...))
+	req := h.Request(ctx, hubtest.Desk, http.MethodGet, "/v1/events", nil, append([]string{"Accept", "text/event-stream"}, headers...)...)
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		cancel()
 		t.Fatal(err)
 	}
-	s := &sse{t: t, lines: bufio.NewScanner(resp.Body), resp: resp, close: func() { cancel(); _ = resp.Body.Close() }}
-	t.Cleanup(s.close)
-	return s
+	t.Cleanup(func() {
+		cancel()
+		_ = resp.Body.Close()
+	})
+	return &sse{t: t, lines: bufio.NewScanner(resp.Body), resp: resp, close: cancel}
 }
 
 // next returns the id and the text of the next event.

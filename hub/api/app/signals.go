@@ -102,12 +102,12 @@ func (a *App) readSignal(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	moved := false
-	conv, err = a.change(r.Context(), client, conv, func(v *store.Conversation) (bool, error) {
+	conv, err = a.change(r.Context(), client, conv, func(ctx context.Context, v *store.Conversation) (bool, error) {
 		moved = false
 		if v.ReadByCSR == req.UpTo {
 			return false, nil
 		}
-		if was, err := saidAt(r.Context(), client, conv.ID, v.ReadByCSR); err == nil && !at.After(was) {
+		if was, err := saidAt(ctx, client, v.ID, v.ReadByCSR); err == nil && !at.After(was) {
 			return false, nil // marks do not go back
 		} else if err != nil && !model.Is(err, model.NotFound) {
 			return false, err
@@ -143,10 +143,10 @@ func saidAt(ctx context.Context, client *store.Client, conv model.ConversationID
 // maxChanges bounds how often a conversation row is tried again.
 const maxChanges = 50
 
-func (a *App) change(ctx context.Context, client *store.Client, conv store.Conversation, change func(*store.Conversation) (bool, error)) (store.Conversation, error) {
+func (a *App) change(ctx context.Context, client *store.Client, conv store.Conversation, change func(context.Context, *store.Conversation) (bool, error)) (store.Conversation, error) {
 	for range maxChanges {
 		next := conv
-		if ok, err := change(&next); err != nil || !ok {
+		if ok, err := change(ctx, &next); err != nil || !ok {
 			return conv, err
 		}
 		now, ok, err := client.PutConversation(ctx, next)

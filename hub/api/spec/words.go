@@ -6,14 +6,12 @@ import (
 	"github.com/channelhub/channelhub/hub/model"
 )
 
-// vocabulary lists the values of closed sets.
+// vocabulary lists the values of closed sets. Address kinds are none: a third
+// party's channel brings its own.
 var vocabulary = map[reflect.Type][]string{
-	reflect.TypeFor[model.Direction](): {"inbound", "outbound"},
-	reflect.TypeFor[model.Author]():    {"customer", "csr", "bot", "system"},
-	reflect.TypeFor[model.Status]():    texts(model.Statuses()),
-	reflect.TypeFor[model.AddressKind](): {
-		"phone", "psid", "wa_id", "bsuid", "visitor",
-	},
+	reflect.TypeFor[model.Direction]():       {"inbound", "outbound"},
+	reflect.TypeFor[model.Author]():          {"customer", "csr", "bot", "system"},
+	reflect.TypeFor[model.Status]():          texts(model.Statuses()),
 	reflect.TypeFor[model.AttachmentKind]():  {"image", "video", "audio", "voice", "file", "sticker"},
 	reflect.TypeFor[model.AttachmentState](): {"pending", "ready", "refused", "expired"},
 }
@@ -62,11 +60,11 @@ var fieldDocs = map[string]string{
 
 	"Contact.id":           "Stable for this person at this client.",
 	"Contact.address":      "The address to answer to.",
-	"Contact.address_kind": "What `address` is an address in.",
+	"Contact.address_kind": "What `address` is an address in: `phone`, `psid`, `wa_id`, `bsuid`, `visitor`, or a word of the channel's own.",
 	"Contact.addresses":    "All addresses that are known.",
 	"Contact.display_name": "The name that the channel gives.",
 
-	"Address.kind":  "What it is an address in.",
+	"Address.kind":  "What it is an address in: `phone`, `psid`, `wa_id`, `bsuid`, `visitor`, or a word of the channel's own.",
 	"Address.value": "The address itself; a phone number has digits only.",
 
 	"Message.id":          "The hub's id of the message.",

@@ -16,6 +16,8 @@ import (
 
 // Problem is an error as callers see it: application/problem+json with one
 // stable type for each code.
+//
+//nolint:errname // the document has its name from RFC 9457; being an error is its second trade
 type Problem struct {
 	// Type is "urn:channelhub:problem:" and a code. Act on it, or on Status.
 	Type      string        `json:"type"`

@@ -173,7 +173,7 @@ func TestCloser(t *testing.T) {
 	if !conv.SessionEnded || conv.EndedBy != "idle" || conv.Session != session || w.conversation("bob").SessionEnded {
 		t.Errorf("ada: ended %v by %q; bob: %v", conv.SessionEnded, conv.EndedBy, w.conversation("bob").SessionEnded)
 	}
-	var last = w.feed()[len(w.feed())-1].Event
+	last := w.feed()[len(w.feed())-1].Event
 	if last.Type != model.ConversationEnded || last.Reason != "idle" || last.Author != model.System || last.SessionID != session {
 		t.Errorf("the end is told as %+v", last)
 	}

@@ -75,7 +75,7 @@ func (r *runner) deliver(ctx context.Context, msg store.Outbound) (waiting, bool
 		return look.wait, look.over, err
 	}
 	pace := r.o.paces.of(look.acct, r.o.limits(look.acct))
-	turn := pace.acquire(r.o.quit, r.lane.wake, msg.ExpireAfter)
+	turn := pace.acquire(r.o.quit.Done(), r.lane.wake, msg.ExpireAfter)
 	if !turn.granted {
 		return turn.wait, false, nil
 	}

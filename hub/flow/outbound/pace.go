@@ -1,7 +1,6 @@
 package outbound
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -114,9 +113,9 @@ type turn struct {
 	wait    waiting // without: when to ask again
 }
 
-// acquire waits for a turn, at most until the given time, until ctx ends, or
-// until there is something else to look at.
-func (p *pace) acquire(ctx context.Context, wake <-chan struct{}, until time.Time) turn {
+// acquire waits for a turn, at most until the given time, until everybody
+// quits, or until there is something else to look at.
+func (p *pace) acquire(quit, wake <-chan struct{}, until time.Time) turn {
 	waited := false
 	for {
 		free, next := p.enter()
@@ -124,7 +123,7 @@ func (p *pace) acquire(ctx context.Context, wake <-chan struct{}, until time.Tim
 			break
 		}
 		waited = true
-		if w, ok := p.rest(ctx, wake, until.Sub(p.now()), next); !ok {
+		if w, ok := p.rest(quit, wake, until.Sub(p.now()), next); !ok {
 			return turn{wait: w}
 		}
 	}
@@ -140,7 +139,7 @@ func (p *pace) acquire(ctx context.Context, wake <-chan struct{}, until time.Tim
 	}
 	if delay > 0 {
 		waited = true
-		if w, ok := p.rest(ctx, wake, delay, nil); !ok {
+		if w, ok := p.rest(quit, wake, delay, nil); !ok {
 			token.CancelAt(p.now())
 			p.release()
 			return turn{wait: w}
@@ -151,7 +150,7 @@ func (p *pace) acquire(ctx context.Context, wake <-chan struct{}, until time.Tim
 
 // rest waits for the given time, or for the channel if there is one; without
 // success it returns what the caller waits for next.
-func (p *pace) rest(ctx context.Context, wake <-chan struct{}, d time.Duration, next <-chan struct{}) (waiting, bool) {
+func (p *pace) rest(quit, wake <-chan struct{}, d time.Duration, next <-chan struct{}) (waiting, bool) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -161,7 +160,7 @@ func (p *pace) rest(ctx context.Context, wake <-chan struct{}, d time.Duration, 
 		return waiting{again: true}, next == nil
 	case <-wake:
 		return waiting{again: true}, false
-	case <-ctx.Done():
+	case <-quit:
 		return waiting{again: true}, false
 	}
 }

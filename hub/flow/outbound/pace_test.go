@@ -17,7 +17,7 @@ func take(t *testing.T, p *pace, n int) {
 	t.Helper()
 	for i := range n {
 		began := time.Now()
-		got := p.acquire(t.Context(), nil, began.Add(time.Hour))
+		got := p.acquire(t.Context().Done(), nil, began.Add(time.Hour))
 		if !got.granted || got.waited {
 			t.Fatalf("turn %d of %d: %+v", i+1, n, got)
 		}
@@ -28,7 +28,7 @@ func take(t *testing.T, p *pace, n int) {
 func waits(t *testing.T, p *pace) time.Duration {
 	t.Helper()
 	began := time.Now()
-	if got := p.acquire(t.Context(), nil, began.Add(time.Hour)); !got.granted {
+	if got := p.acquire(t.Context().Done(), nil, began.Add(time.Hour)); !got.granted {
 		t.Fatalf("no turn: %+v", got)
 	}
 	return time.Since(began)
@@ -138,17 +138,17 @@ func TestPaceGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPace(model.Pace{PerSecond: 0.01, Concurrency: 1}, time.Now)
 		take(t, p, 1)
-		if got := p.acquire(t.Context(), nil, time.Now().Add(time.Second)); got.granted || !got.wait.again {
+		if got := p.acquire(t.Context().Done(), nil, time.Now().Add(time.Second)); got.granted || !got.wait.again {
 			t.Errorf("behind its time: %+v", got)
 		}
 		p.release()
 		soon := time.Now().Add(10 * time.Second)
-		if got := p.acquire(t.Context(), nil, soon); got.granted || got.wait.until.After(soon) || !got.wait.until.After(time.Now()) {
+		if got := p.acquire(t.Context().Done(), nil, soon); got.granted || got.wait.until.After(soon) || !got.wait.until.After(time.Now()) {
 			t.Errorf("a token that comes too late: %+v", got)
 		}
 		wake := make(chan struct{}, 1)
 		wake <- struct{}{}
-		if got := p.acquire(t.Context(), wake, time.Now().Add(time.Hour)); got.granted || !got.wait.again {
+		if got := p.acquire(t.Context().Done(), wake, time.Now().Add(time.Hour)); got.granted || !got.wait.again {
 			t.Errorf("poked: %+v", got)
 		}
 		if d := waits(t, p); d > 100*time.Second {

@@ -219,7 +219,9 @@ func (o *Outbound) compose(client *store.Client, r Request, t target, intent sto
 	if author == "" {
 		author = model.CSR
 	}
-	created := intent.Created
+	// Not the intent's time: between the two a crash may lie, and what others
+	// said meanwhile. The conversation is told in the order of commits.
+	created := o.Now()
 	msg := store.Outbound{
 		Conversation: intent.Conversation, UUID: intent.UUID, Account: t.account.ID, SealKey: t.directory.Key(),
 		Status: model.Queued, Created: created, Moved: created, ExpireAfter: created.Add(t.expire),

@@ -42,7 +42,7 @@ func (h Handle) Commit(ctx context.Context, ops ...Op) (Version, error) {
 		began := time.Now()
 		cost, err := h.table.driver.Commit(ctx, id, lowered)
 		h.spent("commit", began, cost, err)
-		if c, ok := errors.AsType[*driver.Conflict](err); ok && unsure {
+		if c, ok := errors.AsType[*driver.ConflictError](err); ok && unsure {
 			return h.settle(ctx, id, lowered, c)
 		}
 		unsure = unsure || model.Is(err, model.Unavailable)
@@ -51,7 +51,7 @@ func (h Handle) Commit(ctx context.Context, ops ...Op) (Version, error) {
 	if err == nil {
 		return id, nil
 	}
-	if c, ok := errors.AsType[*driver.Conflict](err); ok {
+	if c, ok := errors.AsType[*driver.ConflictError](err); ok {
 		return Version{}, fmt.Errorf("commit rows: %w", h.conflict(c, lowered))
 	}
 	if unsure && !model.Is(err, model.Unavailable) {
@@ -75,7 +75,7 @@ func (h Handle) lower(ops []Op) ([]driver.Op, error) {
 
 // settle decides about a conflict met after an ambiguous answer: nil when the
 // commit has landed, the conflict itself when nothing shows that it has.
-func (h Handle) settle(ctx context.Context, id Version, ops []driver.Op, c *driver.Conflict) error {
+func (h Handle) settle(ctx context.Context, id Version, ops []driver.Op, c *driver.ConflictError) error {
 	if c.Found != nil && c.Found.Version == id {
 		return nil
 	}

@@ -31,7 +31,7 @@ func (e *ConflictError) Unwrap() error {
 	return &model.Error{Code: model.Precondition, Op: "commit", Detail: fmt.Sprintf("condition of op %d failed", e.Index)}
 }
 
-func (h Handle) conflict(c *driver.Conflict, ops []driver.Op) *ConflictError {
+func (h Handle) conflict(c *driver.ConflictError, ops []driver.Op) *ConflictError {
 	e := &ConflictError{Index: c.Index}
 	if c.Found != nil && !expired(*c.Found, ops[c.Index].Cond.ExpiredBy) {
 		r := h.row(*c.Found)

@@ -126,7 +126,7 @@ func TestRetryEndsWithItsContext(t *testing.T) {
 
 // TestCommitCertainty says what a caller may conclude from each ending.
 func TestCommitCertainty(t *testing.T) {
-	conflict := &driver.Conflict{}
+	conflict := &driver.ConflictError{}
 	put := []table.Op{table.Put("p", "s", nil).IfAbsent()}
 	for name, test := range map[string]struct {
 		commits, gets []error

@@ -104,14 +104,14 @@ type Page struct {
 // would: a row costs its started units, a commit of more than one op double.
 type Cost struct{ WriteUnits, ReadUnits float64 }
 
-// Conflict is the error of a commit whose condition did not hold. Nothing was
+// ConflictError is the error of a commit whose condition did not hold. Nothing was
 // written.
-type Conflict struct {
+type ConflictError struct {
 	Index int  // the first op, in order, whose condition failed
 	Found *Row // the row found there; nil when there was none
 }
 
-func (c *Conflict) Error() string { return "condition failed" }
+func (c *ConflictError) Error() string { return "condition failed" }
 
 // Driver stores rows. All methods may be called concurrently. Reads are
 // strong: they see every commit that returned before they began, and nothing
@@ -124,7 +124,7 @@ type Driver interface {
 	// Query returns the next rows of a range.
 	Query(ctx context.Context, q Query) (Page, Cost, error)
 	// Commit applies all ops or none, stamps rows with id, and returns once
-	// they are durable. A failed condition is a *Conflict. An error with
+	// they are durable. A failed condition is a *ConflictError. An error with
 	// model.Unavailable may hide a commit that landed, or one that lands
 	// after the call has returned; any other error means that nothing was
 	// written. Ops are valid and name each row once: the portable type has

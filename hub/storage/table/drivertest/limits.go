@@ -71,8 +71,14 @@ func testRowTwice(f *fixture) {
 func testQueryLimits(f *fixture) {
 	long := strings.Repeat("x", driver.MaxKeyBytes+1)
 	for _, q := range []table.Query{
-		{PK: "p"}, {PK: "p", Limit: -1}, {PK: "p", Limit: table.MaxLimit + 1}, {Limit: 1},
-		{PK: long, Limit: 1}, {PK: "p", From: long, Limit: 1}, {PK: "p", To: long, Limit: 1}, {PK: "p", After: long, Limit: 1},
+		{PK: "p"},
+		{PK: "p", Limit: -1},
+		{PK: "p", Limit: table.MaxLimit + 1},
+		{Limit: 1},
+		{PK: long, Limit: 1},
+		{PK: "p", From: long, Limit: 1},
+		{PK: "p", To: long, Limit: 1},
+		{PK: "p", After: long, Limit: 1},
 	} {
 		_, err := f.rows.Query(f.ctx, q)
 		f.wantCode(err, model.Invalid)

@@ -110,9 +110,9 @@ func encodePut(b *pebble.Batch, id driver.ID, o driver.Op) error {
 
 // judge evaluates the conditions in order and counts the cost. The caller
 // holds the stripes.
-func (st *Store) judge(ops []driver.Op) (*driver.Conflict, driver.Cost, error) {
+func (st *Store) judge(ops []driver.Op) (*driver.ConflictError, driver.Cost, error) {
 	found := make([]int, len(ops))
-	var conflict *driver.Conflict
+	var conflict *driver.ConflictError
 	for i, o := range ops {
 		if o.Cond.Kind == driver.CondAny {
 			continue
@@ -125,7 +125,7 @@ func (st *Store) judge(ops []driver.Op) (*driver.Conflict, driver.Cost, error) {
 			found[i] = billedSize(row.Key, len(row.Value))
 		}
 		if !holds(o.Cond, row) {
-			conflict = &driver.Conflict{Index: i, Found: row}
+			conflict = &driver.ConflictError{Index: i, Found: row}
 			break
 		}
 	}

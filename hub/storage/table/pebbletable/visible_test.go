@@ -120,7 +120,7 @@ func TestNothingIsShownBeforeItsSync(t *testing.T) {
 		"condition that fails": {
 			check(put, driver.Cond{Kind: driver.CondAbsent}),
 			func(err error) bool {
-				c, ok := errors.AsType[*driver.Conflict](err)
+				c, ok := errors.AsType[*driver.ConflictError](err)
 				return ok && c.Found != nil && c.Found.Version == fresh
 			},
 		},
