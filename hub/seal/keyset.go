@@ -81,6 +81,11 @@ func (c *Client) keyset(ctx context.Context) (*keysets, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case mine && c.refreshedSince(ks, now):
+		// A round ended between the look above and the start of this one.
+		ks = c.current.Load()
+		c.endRefresh(r, ks)
+		return ks, nil
 	case mine:
 		c.ask(ctx, r, now)
 	case ks != nil && now.Sub(ks.loadedAt) < c.s.opts.Outage:
@@ -118,6 +123,22 @@ func (c *Client) reload(ctx context.Context, than *keysets) (*keysets, error) {
 		}
 	}
 	return r.ks, r.err
+}
+
+// refreshedSince reports whether other keysets than the ones seen are in use,
+// and good for the period.
+func (c *Client) refreshedSince(seen *keysets, now time.Time) bool {
+	ks := c.current.Load()
+	return ks != nil && ks != seen && now.Sub(ks.triedAt) < c.s.opts.CachePeriod
+}
+
+// endRefresh ends a round that had nothing to ask.
+func (c *Client) endRefresh(r *refresh, ks *keysets) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r.ks = ks
+	c.asking = nil
+	close(r.done)
 }
 
 // startRefresh joins the round under way, or begins one, which the caller then
