@@ -76,6 +76,24 @@ func TestEndOfAnotherSession(t *testing.T) {
 	}
 }
 
+// TestEndMeetsAnotherHub: while one hub ends an idle session, the customer comes
+// back through another.
+func TestEndMeetsAnotherHub(t *testing.T) {
+	w := newWorld(t)
+	in, other := w.hub(), w.hub()
+	w.accept(in, says("ada", "1"))
+	old := w.conversation("ada")
+	w.pass(31 * time.Minute)
+	w.disk.before(func(op driver.Op) bool { return op.SK == "t" }, func() { w.accept(other, says("ada", "2")) })
+	inbound.NewCloser(in, nil).Pass(t.Context())
+	if conv := w.conversation("ada"); conv.Session == old.Session || conv.SessionEnded {
+		t.Errorf("the session that was just opened: %+v", conv)
+	}
+	if n := w.ends(); n != 0 {
+		t.Errorf("%d ends are told", n)
+	}
+}
+
 func TestConsent(t *testing.T) {
 	w := newWorld(t)
 	in := w.hub()

@@ -222,6 +222,7 @@ type breaker struct {
 	err   error
 	match func(driver.Op) bool
 	seen  int
+	first func() // runs once, before the next commit that matches
 }
 
 var errBroken = errors.New("broken by the test")
@@ -232,6 +233,14 @@ func (b *breaker) fail(n int, code model.Code, match func(driver.Op) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.armed, b.pass, b.match, b.err = true, n, match, model.Wrap(code, "commit", errBroken)
+}
+
+// before runs do once, before the next commit with an op that matches: the
+// place for another hub to act.
+func (b *breaker) before(match func(driver.Op) bool, do func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.match, b.first = match, do
 }
 
 // stall makes commits wait until their context ends.
@@ -250,14 +259,19 @@ func (b *breaker) heal() {
 func (b *breaker) Commit(ctx context.Context, id driver.ID, ops []driver.Op) (driver.Cost, error) {
 	b.mu.Lock()
 	broken, hang, err := false, b.hang, b.err
+	first := func() {}
 	if b.match == nil || slices.ContainsFunc(ops, b.match) {
 		b.seen++
+		if b.first != nil {
+			first, b.first = b.first, nil
+		}
 		if b.armed {
 			broken = b.pass == 0
 			b.pass = max(b.pass-1, 0)
 		}
 	}
 	b.mu.Unlock()
+	first()
 	switch {
 	case hang:
 		<-ctx.Done()

@@ -2,8 +2,11 @@ package outbound_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,7 +14,9 @@ import (
 	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/storage/table/driver"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 // stalled starts a lane whose first attempt is under way in a process that
@@ -219,5 +224,81 @@ func TestTwoPoolsOneLane(t *testing.T) {
 		if first[i] != m.Message.Content.Text {
 			t.Errorf("I4: attempt %d was for %q, want %q", i, first[i], m.Message.Content.Text)
 		}
+	}
+}
+
+// TestSuccessorSettlesFirst breaks the successor's writing of what it found
+// open, behind its own claim: it must not go on as if nothing were open.
+func TestSuccessorSettlesFirst(t *testing.T) {
+	w := newWorld(t)
+	w.provider.set(func(p *provider) { p.descriptor.IdempotentSend = false })
+	g := newGate(sent)
+	w.provider.script("hello", g.answer)
+	short := func(o *outbound.Options) { o.SendTimeout = 200 * time.Millisecond }
+	m := w.submit(w.pool(short), "ada", "hello")
+	g.wait(t)
+	w.disk.heal()
+	w.disk.fail(0, func(op driver.Op) bool { return strings.HasPrefix(op.SK, "m/") })
+	w.pool(short)
+	w.until("the outcome to be refused", func() error {
+		w.disk.mu.Lock()
+		defer w.disk.mu.Unlock()
+		if w.disk.seen == 0 {
+			return errors.New("nobody wrote")
+		}
+		return nil
+	})
+	w.disk.heal()
+	w.await(m, model.Held)
+	if n := w.provider.count("hello"); n != 1 {
+		t.Errorf("I5: what may have been sent was sent %d times", n)
+	}
+	close(g.leave)
+	w.await(m, model.Sent)
+}
+
+// TestOneRunnerForALane loses a lane to another process while a submission is
+// between its note and its lane entry: there is one runner for it afterwards.
+func TestOneRunnerForALane(t *testing.T) {
+	w := newWorld(t)
+	metrics := telemetry.New("test")
+	short := func(o *outbound.Options) { o.SendTimeout = 300 * time.Millisecond }
+	first := w.pool(func(o *outbound.Options) { short(o); o.Metrics = metrics })
+	one, two, three := newGate(sent), newGate(sent), newGate(sent)
+	w.provider.script("one", one.answer)
+	w.provider.script("two", two.answer)
+	w.provider.script("three", three.answer)
+	w.submit(first, "ada", "one")
+	one.wait(t)
+	second := w.submit(first, "ada", "two")
+	w.pool(short) // takes the lane over, sends "one" again, and has "two" under way
+	two.wait(t)
+
+	entry := newGate(nil)
+	w.disk.hold(entry, func(op driver.Op) bool { return strings.HasPrefix(op.SK, "m/") })
+	accepted := make(chan store.Outbound, 1)
+	go func() { accepted <- w.submit(first, "ada", "three") }()
+	entry.wait(t)
+	close(one.leave)
+	w.until("the first process to lose the lane", func() error {
+		rec := httptest.NewRecorder()
+		metrics.Handler().ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), "GET", "/", nil))
+		if !strings.Contains(rec.Body.String(), "\nhub_lanes_active 0\n") {
+			return errors.New("it still has it")
+		}
+		return nil
+	})
+	close(two.leave)
+	w.await(second, model.Sent)
+	close(entry.leave)
+	third := <-accepted
+	three.wait(t)
+	fourth := w.submit(first, "ada", "four")
+	time.Sleep(100 * time.Millisecond) // gives a second runner time to show; nothing is measured
+	close(three.leave)
+	w.await(third, model.Sent)
+	w.await(fourth, model.Sent)
+	if n := w.provider.count("three"); n != 1 {
+		t.Errorf("two runners of one process sent it %d times", n)
 	}
 }

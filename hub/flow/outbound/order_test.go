@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -189,6 +190,31 @@ func TestActiveNoteRace(t *testing.T) {
 	if n := len(w.provider.texts()); n != 160 {
 		t.Errorf("%d attempts, want one for each of 160 messages", n)
 	}
+}
+
+// TestActiveNoteStaysForASubmission stops a submission between the note and the
+// lane entry while the lane would retire.
+func TestActiveNoteStaysForASubmission(t *testing.T) {
+	w := newWorld(t)
+	const linger = 100 * time.Millisecond
+	out := w.pool(func(o *outbound.Options) { o.Linger = linger })
+	w.await(w.submit(out, "ada", "first"), model.Sent)
+	g, busy := newGate(nil), newGate(sent)
+	w.provider.script("second", busy.answer)
+	w.disk.hold(g, func(op driver.Op) bool { return strings.HasPrefix(op.SK, "m/") })
+	accepted := make(chan store.Outbound, 1)
+	go func() { accepted <- w.submit(out, "ada", "second") }()
+	g.wait(t)
+	time.Sleep(4 * linger) // gives the lane time to retire; nothing is measured
+	close(g.leave)
+	m := <-accepted
+	busy.wait(t)
+	if lanes := w.active(); len(lanes) != 1 || lanes[0].Conversation != m.Conversation {
+		t.Errorf("active lanes %+v while an attempt is under way", lanes)
+	}
+	close(busy.leave)
+	w.await(m, model.Sent)
+	w.idle()
 }
 
 // TestStoreFailsBehindTheAttempt breaks the disk while an attempt is under way.

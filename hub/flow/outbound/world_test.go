@@ -357,12 +357,16 @@ func newGate(then answer) *gate {
 }
 
 func (g *gate) answer(ctx context.Context, d pluginhost.Delivery) (pluginhost.Outcome, error) {
+	g.pass()
+	return g.then(ctx, d)
+}
+
+func (g *gate) pass() {
 	close(g.entered)
 	select {
 	case <-g.leave:
 	case <-time.After(patience): // the test has failed
 	}
-	return g.then(ctx, d)
 }
 
 // wait waits until the attempt is under way.
@@ -385,6 +389,7 @@ type breaker struct {
 	pass  int // commits that still pass
 	match func(driver.Op) bool
 	seen  int
+	held  *gate
 }
 
 var errBroken = model.Wrap(model.Internal, "commit", errors.New("broken by the test"))
@@ -395,6 +400,13 @@ func (b *breaker) fail(n int, match func(driver.Op) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.armed, b.pass, b.match = true, n, match
+}
+
+// hold makes the next commit that has a matching op wait at the gate.
+func (b *breaker) hold(g *gate, match func(driver.Op) bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.held, b.match = g, match
 }
 
 // heal makes every commit pass, and returns how many were counted since the
@@ -410,14 +422,19 @@ func (b *breaker) heal() int {
 func (b *breaker) Commit(ctx context.Context, id driver.ID, ops []driver.Op) (driver.Cost, error) {
 	b.mu.Lock()
 	broken := false
+	var held *gate
 	if b.match == nil || slices.ContainsFunc(ops, b.match) {
 		b.seen++
+		held, b.held = b.held, nil
 		if b.armed {
 			broken = b.pass == 0
 			b.pass = max(b.pass-1, 0)
 		}
 	}
 	b.mu.Unlock()
+	if held != nil {
+		held.pass()
+	}
 	if broken {
 		return driver.Cost{}, errBroken
 	}
