@@ -99,3 +99,21 @@ func FuzzUnpack(f *testing.F) {
 		}
 	})
 }
+
+// A row within one billed KiB is not compressed; one byte more is, and so is a
+// record of that size whose row is not known.
+func TestPackLeavesARowWithinItsKiB(t *testing.T) {
+	at := Place{PK: "c/acme/v/conversation", SK: "e/event", Beside: 100}
+	room := billed - sealedOverhead - len(at.PK) - len(at.SK) - at.Beside
+	plain := bytes.Repeat([]byte("a"), room+1)
+	if got := at.pack(plain[:room]); got[0] != packedPlain {
+		t.Errorf("a record that fits is packed as %d", got[0])
+	}
+	if got := at.pack(plain); got[0] != packedFlate {
+		t.Errorf("a record that does not fit is packed as %d", got[0])
+	}
+	at.Beside = 0
+	if got := at.pack(plain[:room]); got[0] != packedFlate {
+		t.Errorf("a record of an unknown row is packed as %d", got[0])
+	}
+}

@@ -27,10 +27,14 @@ func Class(name string) KeyID { return KeyID("class/" + name) }
 // and nothing may be sealed under it.
 const ErasedKey KeyID = "erased"
 
-// Place is the row a record lies in. It is authenticated with the record.
+// Place is the row a record lies in. All but Beside is authenticated with the
+// record.
 type Place struct {
 	PK, SK string // the full keys, with their root
 	Schema byte   // the schema version of the row
+	// Beside is the bytes of the row's value that lie beside the record. Seal
+	// alone reads it; 0 is unknown.
+	Beside int
 }
 
 // associated spells the place without ambiguity: each part behind its length.
@@ -108,7 +112,7 @@ func (c *Client) DestroyKey(ctx context.Context, id KeyID) error {
 }
 
 // Seal encrypts a record for its place, compressing it first when that makes
-// it smaller. Plaintext is not retained; over MaxRecord it is model.TooLarge.
+// the row cheaper. Plaintext is not retained; over MaxRecord it is model.TooLarge.
 func (c *Client) Seal(ctx context.Context, id KeyID, at Place, plaintext []byte) ([]byte, error) {
 	if len(plaintext) > MaxRecord {
 		return nil, model.Errorf(model.TooLarge, "seal record", "%d bytes are over the limit of %d", len(plaintext), MaxRecord)
@@ -117,7 +121,7 @@ func (c *Client) Seal(ctx context.Context, id KeyID, at Place, plaintext []byte)
 	if err != nil {
 		return nil, fmt.Errorf("seal record: %w", err)
 	}
-	sealed, err := k.aead.Encrypt(pack(plaintext), at.associated())
+	sealed, err := k.aead.Encrypt(at.pack(plaintext), at.associated())
 	return sealed, model.Wrap(model.Internal, "seal record", err)
 }
 

@@ -72,15 +72,15 @@ func TestMovedRecordsDoNotOpen(t *testing.T) {
 		for _, key := range []KeyID{"cnt_1", "cnt_2", Class("state")} {
 			w.create(w.client(s, client), key)
 			for _, at := range []Place{
-				{"c/acme/v/1", "e/00", 1},
-				{"c/acme/v/1", "e/01", 1},
-				{"c/acme/v/2", "e/00", 1},
-				{"c/acme/v/1", "e/00", 2},
+				{PK: "c/acme/v/1", SK: "e/00", Schema: 1},
+				{PK: "c/acme/v/1", SK: "e/01", Schema: 1},
+				{PK: "c/acme/v/2", SK: "e/00", Schema: 1},
+				{PK: "c/acme/v/1", SK: "e/00", Schema: 2},
 				// The same bytes in another division.
-				{"c/acme/v/1e", "/00", 1},
-				{"c/acme/v/", "1e/00", 1},
-				{"", "c/acme/v/1e/00", 1},
-				{"c/acme/v/1e/00", "", 1},
+				{PK: "c/acme/v/1e", SK: "/00", Schema: 1},
+				{PK: "c/acme/v/", SK: "1e/00", Schema: 1},
+				{PK: "", SK: "c/acme/v/1e/00", Schema: 1},
+				{PK: "c/acme/v/1e/00", SK: "", Schema: 1},
 			} {
 				spots = append(spots, spot{client, key, at})
 			}

@@ -61,7 +61,7 @@ func (c *Client) encode(ctx context.Context, pk, sk string, schema byte, key sea
 	if err != nil {
 		return nil, model.Wrap(model.Internal, "encode row body", err)
 	}
-	sealed, err := c.seal.Seal(ctx, key, seal.Place{PK: c.root + pk, SK: sk, Schema: schema}, plain)
+	sealed, err := c.seal.Seal(ctx, key, seal.Place{PK: c.root + pk, SK: sk, Schema: schema, Beside: len(value)}, plain)
 	if err != nil {
 		return nil, err
 	}

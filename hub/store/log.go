@@ -35,10 +35,6 @@ const (
 	recentRows = 1024
 )
 
-type logRow struct {
-	Records []Record `json:"r"`
-}
-
 type logHead struct {
 	Floor uint64 `json:"f"` // rows up to this one were trimmed
 }

@@ -54,26 +54,42 @@ type recordJSON struct {
 	Author       model.Author         `json:"u,omitempty"`
 }
 
+// logRow is a row of a log. Its JSON is made in one piece: encoders of single
+// records would have each of them encoded and checked twice.
+type logRow struct{ Records []Record }
+
+type logRowJSON struct {
+	Records []recordJSON `json:"r"`
+}
+
 // MarshalJSON implements json.Marshaler.
-func (r Record) MarshalJSON() ([]byte, error) {
-	return json.Marshal(recordJSON{
-		Kind: r.Kind, Conversation: r.Conversation, Key: r.Key[:], Seq: r.Seq, Type: r.Type,
-		Account: r.Account, Direction: r.Direction, Old: r.Old, New: r.New, At: r.At, Author: r.Author,
-	})
+func (w logRow) MarshalJSON() ([]byte, error) {
+	out := logRowJSON{Records: make([]recordJSON, len(w.Records))}
+	for i := range w.Records {
+		r := &w.Records[i]
+		out.Records[i] = recordJSON{
+			Kind: r.Kind, Conversation: r.Conversation, Key: r.Key[:], Seq: r.Seq, Type: r.Type,
+			Account: r.Account, Direction: r.Direction, Old: r.Old, New: r.New, At: r.At, Author: r.Author,
+		}
+	}
+	return json.Marshal(out)
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (r *Record) UnmarshalJSON(b []byte) error {
-	var j recordJSON
-	if err := json.Unmarshal(b, &j); err != nil {
+func (w *logRow) UnmarshalJSON(b []byte) error {
+	var in logRowJSON
+	if err := json.Unmarshal(b, &in); err != nil {
 		return err
 	}
-	if len(j.Key) != 16 {
-		return model.Errorf(model.Corrupt, "decode log record", "a key has 16 bytes, not %d", len(j.Key))
-	}
-	*r = Record{
-		Kind: j.Kind, Conversation: j.Conversation, Key: model.Random16(j.Key), Seq: j.Seq, Type: j.Type,
-		Account: j.Account, Direction: j.Direction, Old: j.Old, New: j.New, At: j.At, Author: j.Author,
+	w.Records = make([]Record, len(in.Records))
+	for i, j := range in.Records {
+		if len(j.Key) != 16 {
+			return model.Errorf(model.Corrupt, "decode log record", "a key has 16 bytes, not %d", len(j.Key))
+		}
+		w.Records[i] = Record{
+			Kind: j.Kind, Conversation: j.Conversation, Key: model.Random16(j.Key), Seq: j.Seq, Type: j.Type,
+			Account: j.Account, Direction: j.Direction, Old: j.Old, New: j.New, At: j.At, Author: j.Author,
+		}
 	}
 	return nil
 }
