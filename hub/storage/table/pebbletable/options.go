@@ -6,13 +6,16 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/channelhub/channelhub/hub/model"
 )
 
 const (
-	cacheBytes = 32 << 20
+	// Pebble counts memtables into the cache; of what is left, the filters and
+	// indexes of a few GB of rows fit in. It is taken only as it fills.
+	cacheBytes = 96 << 20
 	// The log is rotated and flushed when a memtable is full. 16 MiB keeps
 	// several of the largest commits in one, and an idle hub small.
 	memTableBytes = 16 << 20
@@ -20,6 +23,9 @@ const (
 	// step for every new event is such a lookup.
 	bloomBits    = 10
 	maxOpenFiles = 500
+	// An index of one level for each file: with a second one, every lookup of
+	// an absent row reads and decodes a block before it asks the filter.
+	indexBlockBytes = 1 << 20
 	// The table format of a store is raised by a release on purpose, since
 	// older releases cannot open it then. This one checksums each log chunk
 	// with the offset synced before it, so that damage in the middle of the
@@ -47,9 +53,15 @@ func (st *Store) options(fs vfs.FS) *pebble.Options {
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)
+		o.Levels[i].IndexBlockSize = indexBlockBytes
+		o.Levels[i].Compression = uncompressed
 	}
 	return o
 }
+
+// uncompressed leaves blocks as they are: what fills them is sealed, so that
+// they would hardly shrink, and was compressed before where that paid.
+func uncompressed() *sstable.CompressionProfile { return sstable.NoCompression }
 
 // storeFormat is the form of keys and values that this package writes.
 const storeFormat = "1"

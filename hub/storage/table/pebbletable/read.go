@@ -2,7 +2,6 @@ package pebbletable
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -30,20 +29,36 @@ func (st *Store) Get(ctx context.Context, key driver.Key) (driver.Row, driver.Co
 }
 
 // lookup returns the row as applied, durable or not; nil when there is none.
-func (st *Store) lookup(key driver.Key) (*driver.Row, error) {
-	value, closer, err := st.db.Get(rowKey(key))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, nil
+//
+// It asks an iterator and not Pebble's Get, which passes over the filters of
+// the lowest level: there lies nearly everything, and most lookups on the way
+// of a message are of rows that do not exist yet.
+func (st *Store) lookup(key driver.Key) (row *driver.Row, err error) {
+	k := rowKey(key)
+	it, err := st.db.NewIter(&pebble.IterOptions{
+		LowerBound: k, UpperBound: append(k[:len(k):len(k)], 0), UseL6Filters: true,
+	})
+	if err != nil {
+		return nil, st.readError(err)
 	}
+	defer func() {
+		if cerr := it.Close(); err == nil && cerr != nil {
+			row, err = nil, st.readError(cerr)
+		}
+	}()
+	if !it.SeekPrefixGE(k) {
+		return nil, nil // or an error, which Close returns
+	}
+	value, err := it.ValueAndErr()
 	if err != nil {
 		return nil, st.readError(err)
 	}
 	raw, err := parseStored(value)
-	if err == nil {
-		row := raw.row(key)
-		return &row, closer.Close()
+	if err != nil {
+		return nil, err
 	}
-	return nil, errors.Join(err, closer.Close())
+	found := raw.row(key)
+	return &found, nil
 }
 
 // Query implements driver.Driver.
