@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"strings"
 	"unicode/utf8"
@@ -36,11 +35,7 @@ func DecodeJSON(body []byte, into any, opts *DecodeOptions) error {
 	if err := checkJSON(body); err != nil {
 		return err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	if opts == nil || !opts.AllowUnknown {
-		decoder.DisallowUnknownFields()
-	}
-	if err := decoder.Decode(into); err != nil {
+	if err := decode(body, into, opts != nil && opts.AllowUnknown); err != nil {
 		var mismatch *json.UnmarshalTypeError
 		if errors.As(err, &mismatch) {
 			return fmt.Errorf("field %q has the wrong type", mismatch.Field)
@@ -50,80 +45,125 @@ func DecodeJSON(body []byte, into any, opts *DecodeOptions) error {
 	return nil
 }
 
-// checkJSON walks the tokens of a body. The decoder alone would accept the
-// last of two equal keys, and any depth up to 10,000.
-func checkJSON(body []byte) error {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber()
-	var open []*object
-	for {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) && len(open) == 0 {
-			return errors.New("the body is empty")
-		}
-		if err != nil {
-			return errors.New("the body is not JSON")
-		}
-		if delim, ok := token.(json.Delim); ok && (delim == '}' || delim == ']') {
-			open = open[:len(open)-1]
-		} else {
-			if len(open) > 0 {
-				isKey, err := open[len(open)-1].next(token)
-				if err != nil {
-					return err
-				}
-				if isKey {
-					continue
-				}
-			}
-			if ok {
-				if len(open) == maxDepth {
-					return fmt.Errorf("the body nests deeper than %d", maxDepth)
-				}
-				open = append(open, newObject(delim))
-			}
-		}
-		if len(open) == 0 {
-			break
-		}
+func decode(body []byte, into any, allowUnknown bool) error {
+	if allowUnknown {
+		return json.Unmarshal(body, into)
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is something behind the JSON value")
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
+}
+
+// checkJSON refuses what the decoder alone would accept: the last of two equal
+// keys, and any depth up to 10,000. Once the body is known to be one valid
+// value, its brackets, keys and strings can be told apart without a parser.
+func checkJSON(body []byte) error {
+	if !json.Valid(body) {
+		return whyInvalid(body)
+	}
+	w := walk{body: body}
+	for w.at < len(body) {
+		switch c := body[w.at]; c {
+		case '{', '[':
+			if len(w.open) == maxDepth {
+				return fmt.Errorf("the body nests deeper than %d", maxDepth)
+			}
+			w.open = append(w.open, level{object: c == '{', from: len(w.keys), inKey: c == '{'})
+		case '}', ']':
+			last := len(w.open) - 1
+			w.keys = w.keys[:w.open[last].from]
+			w.open = w.open[:last]
+		case ',':
+			w.top().inKey = w.top().object
+		case ':':
+			w.top().inKey = false
+		case '"':
+			text := w.text()
+			if len(w.open) > 0 && w.top().inKey && !w.key(text) {
+				return errors.New("the body has the same key twice")
+			}
+			continue
+		}
+		w.at++
 	}
 	return nil
 }
 
-// object is a JSON object, or array, that is being walked.
-type object struct {
-	keys  map[string]struct{} // nil for an array
-	inKey bool                // the next token is a key
+func whyInvalid(body []byte) error {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return errors.New("the body is empty")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	var first json.RawMessage
+	if decoder.Decode(&first) == nil {
+		return errors.New("there is something behind the JSON value")
+	}
+	return errors.New("the body is not JSON")
 }
 
-func newObject(delim json.Delim) *object {
-	if delim == '[' {
-		return &object{}
-	}
-	return &object{keys: map[string]struct{}{}, inKey: true}
+// walk is a place in a valid body. The keys of all objects that are open lie
+// on one stack.
+type walk struct {
+	body []byte
+	at   int
+	open []level
+	keys [][]byte
 }
 
-// next takes a token that is no closing bracket, and says whether it is a key.
-func (o *object) next(token json.Token) (isKey bool, err error) {
-	if o.keys == nil {
-		return false, nil
+// level is an object, or array, that is being walked.
+type level struct {
+	object bool
+	inKey  bool // the next string is a key
+	from   int  // its first key on the stack
+	// seen holds the keys once they are too many to look through.
+	seen map[string]struct{}
+}
+
+const manyKeys = 32
+
+func (w *walk) top() *level { return &w.open[len(w.open)-1] }
+
+// text steps over the string that begins here, and returns it as it stands.
+func (w *walk) text() []byte {
+	start := w.at
+	for w.at++; w.body[w.at] != '"'; w.at++ {
+		if w.body[w.at] == '\\' {
+			w.at++
+		}
 	}
-	isKey, o.inKey = o.inKey, !o.inKey
-	if !isKey {
-		return false, nil
+	w.at++
+	return w.body[start:w.at]
+}
+
+// key notes a key of the innermost object, and says whether it is new there.
+// Few are looked through: that costs less than a map.
+func (w *walk) key(quoted []byte) bool {
+	name := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(name, '\\') >= 0 {
+		var plain string
+		if json.Unmarshal(quoted, &plain) == nil {
+			name = []byte(plain)
+		}
 	}
-	key, ok := token.(string)
-	if !ok {
-		return false, errors.New("the body is not JSON")
+	l := w.top()
+	if len(w.keys)-l.from == manyKeys && l.seen == nil {
+		l.seen = map[string]struct{}{}
+		for _, k := range w.keys[l.from:] {
+			l.seen[string(k)] = struct{}{}
+		}
 	}
-	if _, twice := o.keys[key]; twice {
-		return false, errors.New("the body has the same key twice")
+	if l.seen != nil {
+		_, twice := l.seen[string(name)]
+		l.seen[string(name)] = struct{}{}
+		return !twice
 	}
-	o.keys[key] = struct{}{}
-	return true, nil
+	for _, k := range w.keys[l.from:] {
+		if bytes.Equal(k, name) {
+			return false
+		}
+	}
+	w.keys = append(w.keys, name)
+	return true
 }
 
 // DecodeForm decodes an application/x-www-form-urlencoded body. It refuses

@@ -2,10 +2,13 @@ package webhook
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/channelhub/channelhub/sdk"
 )
@@ -110,7 +113,12 @@ func TestDecodeJSON(t *testing.T) {
 		{`{"age":1e3}`, `field "age" has the wrong type`},
 		{nested(32), ""},
 		{nested(33), "the body nests deeper than 32"},
-		{strings.Repeat("[", 100_000), "the body nests deeper than 32"},
+		{strings.Repeat("[", 5_000) + strings.Repeat("]", 5_000), "the body nests deeper than 32"},
+		{strings.Repeat("[", 100_000), "the body is not JSON"},
+		{`{"name":"Ada","n\u0061me":"Eve"}`, "the body has the same key twice"},
+		{`{"a":{"b":1},"b":{"b":{"a":"} ] , : \" {"}},"c":[{"a":1},{"a":2}]}`, ""},
+		{manyPairs(100, "k7"), "the body has the same key twice"},
+		{manyPairs(100, "k100"), ""},
 		{`{"stranger":1}`, "the body does not have the expected fields"},
 	} {
 		var p person
@@ -128,6 +136,16 @@ func TestDecodeJSON(t *testing.T) {
 	if err := DecodeJSON([]byte("7"), &n, nil); err != nil || n != 7 {
 		t.Errorf("decoded %d, %v", n, err)
 	}
+}
+
+// manyPairs is an object of n keys, and one more.
+func manyPairs(n int, last string) string {
+	var b strings.Builder
+	b.WriteString("{")
+	for i := range n {
+		fmt.Fprintf(&b, `"k%d":{"k":%[1]d},`, i)
+	}
+	return b.String() + strconv.Quote(last) + ":0}"
 }
 
 func TestDecodeForm(t *testing.T) {
@@ -162,5 +180,53 @@ func FuzzDecodeJSON(f *testing.F) {
 		if err := DecodeJSON(body, &v, nil); err != nil && bytes.Contains([]byte(err.Error()), body) && len(body) > 12 {
 			t.Errorf("the error quotes the body: %v", err)
 		}
+		if json.Valid(body) && utf8.Valid(body) {
+			if got, want := checkJSON(body) == nil, soundTokens(body); got != want {
+				t.Errorf("%q is sound: %v, by its tokens: %v", body, got, want)
+			}
+		}
 	})
+}
+
+// soundTokens is checkJSON by the tokens of package json.
+func soundTokens(body []byte) bool {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	type level struct {
+		keys  map[string]bool // nil for an array
+		inKey bool
+	}
+	var open []*level
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return true
+		}
+		delim, isDelim := token.(json.Delim)
+		if isDelim && (delim == '}' || delim == ']') {
+			open = open[:len(open)-1]
+			continue
+		}
+		if len(open) > 0 && open[len(open)-1].keys != nil {
+			l := open[len(open)-1]
+			if l.inKey = !l.inKey; l.inKey {
+				key, _ := token.(string)
+				if l.keys[key] {
+					return false
+				}
+				l.keys[key] = true
+				continue
+			}
+		}
+		if isDelim {
+			if len(open) == maxDepth {
+				return false
+			}
+			l := &level{}
+			if delim == '{' {
+				l.keys = map[string]bool{}
+			}
+			open = append(open, l)
+		}
+	}
 }
