@@ -12,21 +12,27 @@ import (
 )
 
 // batchLanes is how many calls of one kind a connector has at most under way.
-// Below it nothing waits, and so nothing is put together: a lone request pays
-// no price for the batching. Above it what waits travels together, which costs
-// a third of the processor time of a call for each.
+// A lone request never waits: it goes out at once. While a call is under way,
+// what arrives waits for it and travels together, which costs a fraction of the
+// processor time of a call for each.
 const batchLanes = 4
+
+// widenAfter is how long something waits before another lane opens for it. A
+// translation takes well under a millisecond; a call that takes this long
+// waits for something itself, and the others need not wait with it.
+const widenAfter = 10 * time.Millisecond
 
 // maxWaiting bounds who waits for one connector. Callers have deadlines of
 // seconds: behind so many, nobody would be served in time.
 const maxWaiting = 2048
 
 // batcher puts what waits at the same time for one process in one call of at
-// most maxBatch items. It holds no timer: an item waits only while all lanes
-// are busy.
+// most maxBatch items. Nothing is held back to fill a call: an item waits only
+// while another call is under way, and no longer than widenAfter while a lane is
+// free.
 //
-// It is safe for concurrent use, and starts goroutines only while there is
-// something waiting.
+// It is safe for concurrent use, and starts goroutines and timers only while
+// there is something waiting.
 type batcher[Q, R any] struct {
 	// call makes one call. It returns one result for each item, in order.
 	call func(ctx context.Context, items []Q) ([]R, error)
@@ -37,6 +43,7 @@ type batcher[Q, R any] struct {
 	mu      sync.Mutex
 	busy    int
 	waiting []*group[Q, R]
+	timed   bool // widen will run
 }
 
 // group is what one caller handed in. It is never split: items of one socket
@@ -44,6 +51,7 @@ type batcher[Q, R any] struct {
 type group[Q, R any] struct {
 	items   []Q
 	size    int
+	since   time.Time // when it began to wait
 	results []R
 	err     error
 	done    chan struct{}
@@ -53,7 +61,7 @@ type group[Q, R any] struct {
 // do answers the items of one caller, at most maxBatch of them.
 func (b *batcher[Q, R]) do(ctx context.Context, items []Q) ([]R, error) {
 	b.mu.Lock()
-	if b.busy < batchLanes && len(b.waiting) == 0 {
+	if b.busy == 0 && len(b.waiting) == 0 {
 		b.busy++
 		b.mu.Unlock()
 		// On the caller's own goroutine and under its own context.
@@ -62,7 +70,7 @@ func (b *batcher[Q, R]) do(ctx context.Context, items []Q) ([]R, error) {
 		defer cancel()
 		return b.call(ctx, items)
 	}
-	g := &group[Q, R]{items: items, done: make(chan struct{})}
+	g := &group[Q, R]{items: items, since: time.Now(), done: make(chan struct{})}
 	for i := range items {
 		g.size += b.size(&items[i])
 	}
@@ -71,6 +79,7 @@ func (b *batcher[Q, R]) do(ctx context.Context, items []Q) ([]R, error) {
 		return nil, model.Errorf(model.Throttled, "call plugin", "too many calls are waiting for the connector")
 	}
 	b.waiting = append(b.waiting, g)
+	b.watch(widenAfter)
 	b.mu.Unlock()
 	select {
 	case <-g.done:
@@ -80,6 +89,36 @@ func (b *batcher[Q, R]) do(ctx context.Context, items []Q) ([]R, error) {
 		g.left = true
 		b.mu.Unlock()
 		return nil, ctx.Err()
+	}
+}
+
+// watch has widen look at the queue after d, unless it will anyway or could do
+// nothing. The lock is held.
+func (b *batcher[Q, R]) watch(d time.Duration) {
+	if !b.timed && b.busy < batchLanes {
+		b.timed = true
+		time.AfterFunc(d, b.widen)
+	}
+}
+
+// widen opens another lane if what waits has waited long.
+func (b *batcher[Q, R]) widen() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.timed = false
+	if len(b.waiting) == 0 || b.busy >= batchLanes {
+		return
+	}
+	if left := widenAfter - time.Since(b.waiting[0].since); left > 0 {
+		b.watch(left)
+		return
+	}
+	if groups := b.next(); len(groups) > 0 {
+		b.busy++
+		go b.serve(groups)
+	}
+	if len(b.waiting) > 0 {
+		b.watch(widenAfter)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -70,19 +71,56 @@ func (s *slowCall) ask(ctx context.Context, items ...int) <-chan error {
 	return answered
 }
 
-func TestBatcherSendsAtOnceWhileLanesAreFree(t *testing.T) {
+// fill keeps every lane busy for a second and returns their answers.
+func (s *slowCall) fill(ctx context.Context) []<-chan error {
+	var answers []<-chan error
+	for i := range batchLanes {
+		answers = append(answers, s.ask(ctx, i))
+		time.Sleep(widenAfter)
+		synctest.Wait()
+	}
+	return answers
+}
+
+func mustAll(t *testing.T, answers []<-chan error) {
+	t.Helper()
+	for _, a := range answers {
+		must(t, <-a)
+	}
+}
+
+func TestBatcherSendsALoneItemAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlowCall()
 		began := time.Now()
-		var answers []<-chan error
-		for i := range batchLanes {
-			answers = append(answers, s.ask(t.Context(), i))
+		must(t, <-s.ask(t.Context(), 1))
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("a call of a second took %v", took)
 		}
-		for _, a := range answers {
-			must(t, <-a)
+	})
+}
+
+// Behind a quick call all that came meanwhile goes together; behind a slow one
+// the next goes out before it is over.
+func TestBatcherWidensBehindASlowCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlowCall()
+		began := time.Now()
+		answers := []<-chan error{s.ask(t.Context(), 1)}
+		time.Sleep(widenAfter / 2)
+		answers = append(answers, s.ask(t.Context(), 2), s.ask(t.Context(), 3))
+		if len(s.asked) != 1 {
+			t.Errorf("asked %v before anything had waited long", s.asked)
 		}
-		if len(s.asked) != batchLanes || time.Since(began) != time.Second {
-			t.Errorf("asked %v in %v", s.asked, time.Since(began))
+		mustAll(t, answers)
+		if want := [][]int{{1}, {2, 3}}; !cmp.Equal(s.asked, want) {
+			t.Errorf("asked %v, want %v", s.asked, want)
+		}
+		if took, want := time.Since(began), time.Second+3*widenAfter/2; took != want {
+			t.Errorf("the second call was answered after %v, want %v", took, want)
+		}
+		if s.busy != 0 || len(s.waiting) != 0 {
+			t.Errorf("%d lanes busy, %d waiting", s.busy, len(s.waiting))
 		}
 	})
 }
@@ -90,17 +128,12 @@ func TestBatcherSendsAtOnceWhileLanesAreFree(t *testing.T) {
 func TestBatcherPutsTogetherWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlowCall()
-		var answers []<-chan error
-		for i := range batchLanes {
-			answers = append(answers, s.ask(t.Context(), i))
-		}
+		answers := s.fill(t.Context())
 		// Groups stay whole and in order: 7 of 3 do not fit in 16.
 		for i := range 7 {
 			answers = append(answers, s.ask(t.Context(), 100+3*i, 101+3*i, 102+3*i))
 		}
-		for _, a := range answers {
-			must(t, <-a)
-		}
+		mustAll(t, answers)
 		want := []int{100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111, 112, 113, 114}
 		if got := s.asked[batchLanes]; !slices.Equal(got, want) && !slices.Equal(s.asked[batchLanes+1], want) {
 			t.Errorf("asked %v, want one call for %v", s.asked, want)
@@ -125,9 +158,8 @@ func TestBatcherKeepsOneBadItemFromTheOthers(t *testing.T) {
 			}
 			return nil
 		}
-		for i := range batchLanes {
-			defer func(a <-chan error) { must(t, <-a) }(s.ask(t.Context(), i))
-		}
+		filled := s.fill(t.Context())
+		defer func() { mustAll(t, filled) }()
 		good, bad, alsoGood := s.ask(t.Context(), 100), s.ask(t.Context(), 101), s.ask(t.Context(), 102)
 		must(t, <-good)
 		if err := <-bad; status.Code(err) != codes.Internal {
@@ -146,9 +178,8 @@ func TestBatcherDoesNotRepeatWhatIsHopeless(t *testing.T) {
 			}
 			return nil
 		}
-		for i := range batchLanes {
-			defer func(a <-chan error) { must(t, <-a) }(s.ask(t.Context(), i))
-		}
+		filled := s.fill(t.Context())
+		defer func() { mustAll(t, filled) }()
 		for _, a := range []<-chan error{s.ask(t.Context(), 100), s.ask(t.Context(), 101)} {
 			defer func() {
 				if err := <-a; status.Code(err) != codes.Unavailable {
@@ -165,9 +196,8 @@ func TestBatcherDoesNotRepeatWhatIsHopeless(t *testing.T) {
 func TestBatcherLetsCallersGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlowCall()
-		for i := range batchLanes {
-			defer func(a <-chan error) { must(t, <-a) }(s.ask(t.Context(), i))
-		}
+		filled := s.fill(t.Context())
+		defer func() { mustAll(t, filled) }()
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		gone, stays := s.ask(ctx, 100), s.ask(t.Context(), 101)
@@ -184,9 +214,8 @@ func TestBatcherLetsCallersGo(t *testing.T) {
 func TestBatcherIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlowCall()
-		for i := range batchLanes {
-			defer func(a <-chan error) { must(t, <-a) }(s.ask(t.Context(), i))
-		}
+		filled := s.fill(t.Context())
+		defer func() { mustAll(t, filled) }()
 		s.waiting = make([]*group[int, int], maxWaiting)
 		for i := range s.waiting {
 			s.waiting[i] = &group[int, int]{left: true}
