@@ -3,6 +3,7 @@ package sdk
 import (
 	"io"
 	"os"
+	"runtime/debug"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -21,6 +22,9 @@ import (
 // since a terminal sends it to the hub's children too. Whatever the connector
 // prints, to standard output or standard error, becomes part of the hub's log.
 func Serve(plugin Plugin) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	lost := make(chan struct{})
 	env := newEnvironment(os.Stderr)
 	env.hostLost = sync.OnceFunc(func() { close(lost) })
@@ -34,6 +38,11 @@ func Serve(plugin Plugin) {
 	}
 	process.Serve()
 }
+
+// gcPercent lets a connector's heap, of which hardly anything lives longer than
+// a call, grow to 16 MiB before it is collected: under load collecting was a
+// sixth of its time. An idle connector stays as small as it was.
+const gcPercent = 400
 
 // NewServer returns a gRPC server with the connector on it, for tests that do
 // without a process; package sdktest uses it. The caller serves and stops it.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,15 @@ Once it serves, one line goes to standard output:
 	return cmd
 }
 
+// gcPercent trades memory for processor time: what lives long in a hub is small
+// and what a message leaves behind is not, so that with Go's own 100 a fifth of
+// the time went into collecting it. GOGC overrides it.
+const gcPercent = 300
+
 func serve(ctx context.Context, files []string, stdout, stderr io.Writer) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	if err := failpoint.Enable(os.Getenv(failpoint.Env)); err != nil {
 		return err
 	}
