@@ -26,6 +26,7 @@ import (
 	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/hub/storage/logsink"
 	"github.com/channelhub/channelhub/hub/store"
 	"github.com/channelhub/channelhub/hub/telemetry"
@@ -50,6 +51,10 @@ type Hub struct {
 	sink    *logsink.Sink
 	log     hclog.InterceptLogger
 	metrics *telemetry.Metrics
+	aws     *awsconfig.AWS // nil while no driver of AWS is in use
+
+	logTrouble logTrouble
+	keyCheck   keyCheck
 
 	storage  *storage
 	store    *store.Store
@@ -88,13 +93,15 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 			_ = h.Close(context.WithoutCancel(ctx))
 		}
 	}()
-	h.openLog() //nolint:contextcheck // the log outlives New
+	if err := h.openLog(ctx); err != nil { //nolint:contextcheck // the log outlives New
+		return nil, err
+	}
 	// Listeners come first: a port in use is found out before anything is
 	// written, and callers that come too early wait instead of failing.
 	if err := h.openListeners(ctx); err != nil {
 		return nil, err
 	}
-	if h.storage, err = openStorage(opts.Config, h.metrics, h.log); err != nil {
+	if h.storage, err = h.openStorage(ctx); err != nil {
 		return nil, err
 	}
 	h.store = store.New(h.storage.table, h.storage.keys, &store.Options{OnFeed: h.metrics.FeedAppended})

@@ -1,20 +1,16 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-
-	"github.com/hashicorp/go-hclog"
 
 	"github.com/channelhub/channelhub/hub/config"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/keys"
 	"github.com/channelhub/channelhub/hub/storage/keys/localkeys"
-	"github.com/channelhub/channelhub/hub/storage/logsink"
-	"github.com/channelhub/channelhub/hub/storage/logsink/stderrsink"
 	"github.com/channelhub/channelhub/hub/storage/table"
 	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
 	"github.com/channelhub/channelhub/hub/telemetry"
@@ -27,7 +23,8 @@ type storage struct {
 	pebble *pebbletable.Store
 }
 
-func openStorage(cfg *config.Config, metrics *telemetry.Metrics, log hclog.Logger) (*storage, error) {
+func (h *Hub) openStorage(ctx context.Context) (*storage, error) {
+	cfg, metrics, log := h.opts.Config, h.metrics, h.log
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
@@ -42,12 +39,28 @@ func openStorage(cfg *config.Config, metrics *telemetry.Metrics, log hclog.Logge
 		return nil, err
 	}
 	s.table = table.New(s.pebble, &table.Options{OnCost: costs(metrics)})
-	ring, err := localkeys.Open(filepath.Join(cfg.DataDir, "keyring.json"), &localkeys.Options{MustExist: existed})
-	if err != nil {
+	if s.keys, err = h.openKeys(ctx, existed); err != nil {
 		return nil, errors.Join(err, s.table.Close())
 	}
-	s.keys = keys.New(ring)
 	return s, nil
+}
+
+// openKeys opens the root keys. A table that holds data already must find the
+// ones it was sealed under.
+func (h *Hub) openKeys(ctx context.Context, existed bool) (*keys.Keys, error) {
+	cfg := h.opts.Config
+	if cfg.Storage.Keys.Driver == config.DriverKMS {
+		root, err := h.openKMS(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return keys.New(root), nil
+	}
+	ring, err := localkeys.Open(filepath.Join(cfg.DataDir, "keyring.json"), &localkeys.Options{MustExist: existed})
+	if err != nil {
+		return nil, err
+	}
+	return keys.New(ring), nil
 }
 
 // costs reports what the table's calls consume.
@@ -69,13 +82,3 @@ func (s *storage) failed() <-chan struct{} { return s.pebble.Failed() }
 func (s *storage) err() error { return s.pebble.Err() }
 
 func (s *storage) close() error { return errors.Join(s.table.Close(), s.keys.Close()) }
-
-func (h *Hub) openLog() {
-	h.metrics = telemetry.New(h.version)
-	w := h.opts.LogTo
-	if w == nil {
-		w = io.Writer(os.Stderr)
-	}
-	h.sink = logsink.New(stderrsink.New(w), &logsink.Options{OnDrop: h.metrics.LogDropped})
-	h.log = telemetry.NewLogger(h.sink, &telemetry.LoggerOptions{Level: hclog.LevelFromString(h.opts.Config.Logging.Level)})
-}

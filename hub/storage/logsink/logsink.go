@@ -37,8 +37,8 @@ type Options struct {
 	// OnDrop is told of records given up, besides the line in the stream. It
 	// must not log.
 	OnDrop func(records int)
-	// OnError is told why the driver did not take a batch that is given up. It
-	// must not log.
+	// OnError is told of each call that the driver did not take, whether it is
+	// tried again or given up. It must not log.
 	OnError func(err error)
 }
 
@@ -237,7 +237,6 @@ func (s *Sink) write(ctx context.Context) {
 				// Given up: what is queued behind should not be lost for it.
 				lost += b.stands
 				s.opts.OnDrop(b.fresh)
-				s.opts.OnError(err)
 			} else {
 				lost = 0
 			}
@@ -264,7 +263,13 @@ func (s *Sink) write(ctx context.Context) {
 func (s *Sink) hand(ctx context.Context, records []Record) error {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Patience)
 	defer cancel()
-	return retry.Do(ctx, func() error { return s.d.Write(ctx, records) })
+	return retry.Do(ctx, func() error {
+		err := s.d.Write(ctx, records)
+		if err != nil {
+			s.opts.OnError(err)
+		}
+		return err
+	})
 }
 
 // batch is what one call of the driver carries.

@@ -1,8 +1,10 @@
 package kmskeys
 
 import (
+	"errors"
+
 	"github.com/channelhub/channelhub/hub/model"
-	"github.com/channelhub/channelhub/hub/storage/internal/awsfault"
+	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 )
 
 // refusals are what KMS says of a key that it will not use, and how to mend
@@ -19,23 +21,14 @@ var refusals = map[string]string{
 // A key's id is not a secret.
 func fault(err error, action, id string) error {
 	const op = "ask KMS"
-	name := awsfault.Name(err)
-	if why, ok := refusals[name]; ok {
-		return withCause(model.Denied, op, "key "+id+" "+why, err)
+	code, detail := awsconfig.Code(err), ""
+	switch word := awsconfig.Word(err); {
+	case refusals[word] != "":
+		code, detail = model.Denied, "key "+id+" "+refusals[word]
+	case word == "InvalidCiphertextException", word == "IncorrectKeyException":
+		code, detail = model.Corrupt, "it does not open under key "+id+" in this context"
+	case code == model.Denied:
+		detail = "the hub may not use key " + id + ": allow " + action + " in the key's policy and in the policy of the hub's role"
 	}
-	switch name {
-	case "InvalidCiphertextException", "IncorrectKeyException":
-		return withCause(model.Corrupt, op, "it does not open under key "+id+" in this context", err)
-	case "DependencyTimeoutException", "KeyUnavailableException", "KMSInternalException":
-		return withCause(model.Unavailable, op, "", err)
-	}
-	code := awsfault.Code(err)
-	if code == model.Denied {
-		return withCause(code, op, "the hub may not use key "+id+": allow "+action+" in the key's policy and in the policy of the hub's role", err)
-	}
-	return withCause(code, op, "", err)
-}
-
-func withCause(code model.Code, op, detail string, err error) error {
-	return &model.Error{Code: code, Op: op, Detail: detail, Err: err}
+	return &model.Error{Code: code, Op: op, Detail: detail, Err: errors.Unwrap(awsconfig.Fault("", err))}
 }

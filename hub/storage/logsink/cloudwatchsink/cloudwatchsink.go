@@ -7,6 +7,7 @@ package cloudwatchsink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -17,7 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/channelhub/channelhub/hub/model"
-	"github.com/channelhub/channelhub/hub/storage/internal/awsfault"
+	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/hub/storage/logsink/driver"
 )
 
@@ -133,12 +134,12 @@ func (s *Sink) put(ctx context.Context, events events) (refused int, err error) 
 	out, err := s.api.PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{
 		LogGroupName: &s.opts.Group, LogStreamName: &s.opts.Stream, LogEvents: events,
 	})
-	switch awsfault.Name(err) {
+	switch awsconfig.Word(err) {
 	case "DataAlreadyAcceptedException": // a repeat
 		return 0, nil
 	case "ResourceNotFoundException": // somebody has removed them: they are made again
 		s.prepared = false
-		return 0, model.Wrap(model.Unavailable, "put log events", err)
+		return 0, model.Errorf(model.Unavailable, "put log events", "log group or stream was removed, and is made again")
 	}
 	if err != nil {
 		return 0, s.fault(err, "put log events", "logs:PutLogEvents")
@@ -160,9 +161,8 @@ func (s *Sink) Flush(context.Context) error { return nil }
 func (s *Sink) Close(context.Context) error { return nil }
 
 func (s *Sink) fault(err error, op, action string) error {
-	code := awsfault.Code(err)
-	e := &model.Error{Code: code, Op: op, Err: err}
-	if code == model.Denied {
+	e := &model.Error{Code: awsconfig.Code(err), Op: op, Err: errors.Unwrap(awsconfig.Fault("", err))}
+	if e.Code == model.Denied {
 		e.Detail = fmt.Sprintf("the hub may not write to log group %s: allow %s in the policy of the hub's role", s.opts.Group, action)
 	}
 	return e

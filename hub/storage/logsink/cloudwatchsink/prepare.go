@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"github.com/channelhub/channelhub/hub/model"
-	"github.com/channelhub/channelhub/hub/storage/internal/awsfault"
+	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 )
 
 // prepare makes group and stream unless they are there.
@@ -88,7 +88,7 @@ func (s *Sink) group(ctx context.Context) (*types.LogGroup, error) {
 	}
 }
 
-func exists(err error) bool { return awsfault.Name(err) == "ResourceAlreadyExistsException" }
+func exists(err error) bool { return awsconfig.Word(err) == "ResourceAlreadyExistsException" }
 
 // sameKey compares the ARN that the service keeps with what an operator wrote,
 // which may be the key's id.
