@@ -56,6 +56,7 @@ type Options struct {
 type Store struct {
 	cfg      aws.Config
 	opts     Options
+	found    []Finding // by Open
 	tableARN string
 	hub      *dynamodb.Client
 
@@ -75,7 +76,7 @@ func Open(ctx context.Context, cfg aws.Config, opts *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	st.tableARN = arn
+	st.found, st.tableARN = findings, arn
 	for _, f := range findings {
 		if f.State == Failed {
 			return nil, model.Errorf(f.code, "open DynamoDB table", "%s: %s; %s", f.Name, f.Detail, f.Mend)
@@ -83,6 +84,9 @@ func Open(ctx context.Context, cfg aws.Config, opts *Options) (*Store, error) {
 	}
 	return st, nil
 }
+
+// Found is what Open found when it checked the table.
+func (st *Store) Found() []Finding { return st.found }
 
 func newStore(cfg aws.Config, opts *Options) *Store {
 	st := &Store{cfg: cfg, opts: *opts, clients: map[model.ClientID]*dynamodb.Client{}}
