@@ -22,6 +22,7 @@ func (h *Hub) loadAWS(ctx context.Context) (*awsconfig.AWS, error) {
 	settings := h.opts.Config.AWS
 	loaded, err := awsconfig.Load(ctx, awsconfig.Settings{
 		Region: settings.Region, RoleARN: settings.RoleARN, ClientRoleARN: settings.ClientRoleARN,
+		Record: h.opts.RecordAWS,
 	})
 	h.aws = loaded
 	return loaded, err

@@ -41,6 +41,9 @@ type Options struct {
 	Load func(ctx context.Context) (*config.Config, []config.Warning, error)
 	// LogTo is where the stderr sink writes. Nil: os.Stderr.
 	LogTo io.Writer
+	// RecordAWS is told of every call to AWS, before it leaves. It must be
+	// safe for concurrent use. Nil: nobody is.
+	RecordAWS func(awsconfig.Call)
 }
 
 // Hub is one hub process. New opens what it needs, Run serves, Close ends what

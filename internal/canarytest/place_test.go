@@ -30,7 +30,7 @@ func stderr(*testing.T) place {
 
 func file(*testing.T) place {
 	return place{
-		name: "file",
+		name:   "file",
 		config: "logging: {sink: file, file: {path: logs/hub.log}}",
 		log: func(t *testing.T, h *hub) []byte {
 			names, err := filepath.Glob(filepath.Join(h.dir, "logs", "hub.log*"))
