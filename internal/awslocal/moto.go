@@ -118,7 +118,7 @@ func motoPython() (string, error) {
 	if dir, err := moduleRoot(); err == nil {
 		own := filepath.Join(dir, "bin", "tools", "moto", "bin", "python3")
 		if _, err := os.Stat(own); err == nil {
-			return own, nil
+			return own, nil // made only where the user's own has no moto
 		}
 	}
 	python, err := exec.LookPath("python3")
