@@ -119,10 +119,9 @@ func (s *Sink) Write(ctx context.Context, records []driver.Record) error {
 		return nil
 	}
 	s.opts.OnDrop(dropped)
-	if _, err := s.put(ctx, report(now, dropped)); err != nil {
-		// They are counted. Were this an error, the rest would come again.
-		return nil //nolint:nilerr // said above
-	}
+	// They are counted in any case. Were a failure of this an error, the rest
+	// would come again.
+	_, _ = s.put(ctx, report(now, dropped))
 	return nil
 }
 

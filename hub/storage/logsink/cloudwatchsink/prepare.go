@@ -83,7 +83,7 @@ func (s *Sink) group(ctx context.Context) (*types.LogGroup, error) {
 			}
 		}
 		if next = out.NextToken; next == nil {
-			return nil, nil //nolint:nilnil // absence is no error here
+			return nil, nil
 		}
 	}
 }
