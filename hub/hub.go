@@ -96,7 +96,7 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 			_ = h.Close(context.WithoutCancel(ctx))
 		}
 	}()
-	if err := h.openLog(ctx); err != nil { //nolint:contextcheck // the log outlives New
+	if err := h.openLog(ctx); err != nil {
 		return nil, err
 	}
 	// Listeners come first: a port in use is found out before anything is

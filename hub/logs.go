@@ -44,16 +44,16 @@ func (h *Hub) openLog(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		h.sink = logsink.New(file, opts)
+		h.sink = logsink.New(file, opts) //nolint:contextcheck // the log outlives New
 	case config.SinkCloudWatch:
 		stream, err := h.openCloudWatch(ctx)
 		if err != nil {
 			return err
 		}
 		opts.Patience = cloudPatience
-		h.sink = logsink.New(stream, opts)
+		h.sink = logsink.New(stream, opts) //nolint:contextcheck // the log outlives New
 	default:
-		h.sink = logsink.New(stderrsink.New(w), opts)
+		h.sink = logsink.New(stderrsink.New(w), opts) //nolint:contextcheck // the log outlives New
 	}
 	h.log = telemetry.NewLogger(h.sink, &telemetry.LoggerOptions{Level: hclog.LevelFromString(settings.Level)})
 	return nil

@@ -44,7 +44,7 @@ var startMoto = sync.OnceValues(moto)
 
 // motoProcess is kept so that the pipe to its input stays open: a file that
 // nothing refers to is closed.
-var motoProcess *exec.Cmd
+var motoProcess struct{ cmd *exec.Cmd }
 
 // Moto returns the base URL of a moto server on loopback: KMS, CloudWatch
 // Logs, Secrets Manager, SSM, STS and IAM. One server serves all tests of a
@@ -80,7 +80,7 @@ func moto() (endpoint string, err error) {
 	go listenToMoto(talk, found, said)
 	select {
 	case endpoint = <-found:
-		motoProcess = cmd
+		motoProcess.cmd = cmd
 		return endpoint, nil
 	case text := <-said:
 		err = errors.New(text)
