@@ -15,6 +15,7 @@ import (
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 // openTimeout bounds the opening of one account, which may ask its provider.
@@ -65,7 +66,7 @@ func (h *Hub) openAccount(ctx context.Context, acct accounts.Account) {
 	}
 	_, paused, err := h.store.Override(ctx, store.AccountOff, string(acct.ID))
 	if err != nil {
-		h.log.Warn("an account's override could not be read", "account", acct.ID, "error", err)
+		h.log.Warn("an account's override could not be read", telemetry.FieldAccount, acct.ID, "error", err)
 	}
 	if _, ok := h.config.Load().Plugins[acct.Plugin]; !ok {
 		h.move(acct.ID, accounts.PluginAway, "the plugin is not configured")
@@ -97,7 +98,7 @@ func (h *Hub) opened(ctx context.Context, acct accounts.Account, addresses []str
 	case model.Is(err, model.Unavailable):
 		h.move(acct.ID, accounts.PluginAway, "the connector is not running")
 	default:
-		h.log.Warn("an account could not be opened", "account", acct.ID, "client", acct.Client, "error", err)
+		h.log.Warn("an account could not be opened", telemetry.FieldAccount, acct.ID, telemetry.FieldClient, acct.Client, "error", err)
 		h.move(acct.ID, accounts.Refused, safeDetail(err))
 	}
 }
@@ -112,6 +113,8 @@ func safeDetail(err error) string {
 
 func (h *Hub) move(id model.AccountID, to accounts.State, detail string) {
 	if h.accounts.Move(id, to, detail, time.Now()) {
+		acct, _ := h.accounts.Account(id)
+		h.log.Info("an account changed its state", telemetry.FieldClient, acct.Client, telemetry.FieldAccount, id, telemetry.FieldState, to)
 		h.stateChanged()
 	}
 }

@@ -67,8 +67,21 @@ func (h *Hub) Checks(ctx context.Context) []check {
 	}
 	_, err := h.store.Tokens(ctx)
 	add("table", err)
-	_, err = h.storage.keys.Describe(ctx, "")
-	add("keys", err)
+	state, err := h.keyCheck.look(ctx, h.storage.keys)
+	switch {
+	case state != "":
+		out = append(out, check{Name: "keys", State: "failed", Detail: state})
+	case model.CodeOf(err).Temporary():
+		// What is cached still opens and seals.
+		out = append(out, check{Name: "keys", State: "degraded", Detail: string(model.CodeOf(err))})
+	default:
+		add("keys", err)
+	}
+	if code := h.logTrouble.lately(); code != "" {
+		out = append(out, check{Name: "log", State: "degraded", Detail: string(code)})
+	} else {
+		add("log", nil)
+	}
 	for _, p := range h.plugins.Status() {
 		c := check{Name: "plugin/" + string(p.ID), State: "ok"}
 		switch p.State {

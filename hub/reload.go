@@ -19,6 +19,7 @@ import (
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 // probeTimeout bounds the look at every new and changed connector together.
@@ -232,7 +233,7 @@ func (h *Hub) swapAccounts(ctx context.Context, before []accounts.Account) {
 
 func (h *Hub) closeAccount(ctx context.Context, a accounts.Account) {
 	if err := h.plugins.CloseAccount(ctx, a.Plugin, a.ID); err != nil {
-		h.log.Warn("an account was not closed in order", "account", a.ID, "error", err)
+		h.log.Warn("an account was not closed in order", telemetry.FieldAccount, a.ID, "error", err)
 	}
 }
 

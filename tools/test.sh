@@ -30,6 +30,23 @@ for lock in web/package-lock.json plugins/*/web/package-lock.json tests/browser/
 	fi
 done
 
+# The AWS-compatible servers that tests start on loopback are programs alone:
+# nothing of their packages is run at installation.
+if [ ! tools/awslocal/node_modules/.package-lock.json -nt tools/awslocal/package-lock.json ]; then
+	npm ci --ignore-scripts --no-audit --no-fund --prefix tools/awslocal </dev/null
+fi
+
+# moto stands in for the rest of AWS: the user's own, else one under bin/tools.
+moto=5.2.1
+has_moto() { "$1" -c "import moto, moto.server, sys; sys.exit(moto.__version__ != '$moto')" >/dev/null 2>&1; }
+command -v python3 >/dev/null || missing "install Python 3 (apt-get install python3 python3-venv)"
+if ! has_moto python3 && ! has_moto bin/tools/moto/bin/python3; then
+	echo "installing moto $moto under bin/tools" >&2
+	rm -rf bin/tools/moto
+	{ python3 -m venv bin/tools/moto && bin/tools/moto/bin/python3 -m pip install -q "moto[server]==$moto"; } >&2 </dev/null ||
+		missing "install moto: python3 -m pip install 'moto[server]==$moto'"
+fi
+
 go build ./...
 go vet ./...
 # No cached results: go does not see the programs that end-to-end tests build

@@ -31,7 +31,7 @@ func configFlag(cmd *cobra.Command, files *[]string) {
 
 // loadFiles reads files as `hub serve` does; warnings go to talk.
 func loadFiles(ctx context.Context, files []string, talk io.Writer) (*config.Config, error) {
-	cfg, warnings, err := config.Load(ctx, &config.Options{Files: files, Env: os.Environ})
+	cfg, warnings, err := config.Load(ctx, &config.Options{Files: files, Env: os.Environ, Remote: awsReferences})
 	for _, w := range warnings {
 		if _, err := fmt.Fprintf(talk, "warning: %s\n", w); err != nil {
 			return nil, fmt.Errorf("write: %w", err)

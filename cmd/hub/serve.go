@@ -55,7 +55,7 @@ func serve(ctx context.Context, files []string, stdout, stderr io.Writer) error 
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	load := func(ctx context.Context) (*config.Config, []config.Warning, error) {
-		return config.Load(ctx, &config.Options{Files: files, Env: os.Environ})
+		return config.Load(ctx, &config.Options{Files: files, Env: os.Environ, Remote: awsReferences})
 	}
 	cfg, warnings, err := load(ctx)
 	if err != nil {

@@ -25,6 +25,8 @@ func (c *checker) check() {
 		c.fault(pathOf("data_dir"), "is empty", "write for example ./data")
 	}
 	c.listeners()
+	c.keys()
+	c.logging()
 	c.retention()
 	c.tokens()
 	for _, id := range sortedKeys(c.cfg.Plugins) {

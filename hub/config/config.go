@@ -111,8 +111,9 @@ type KeyStorage struct {
 
 // KMS holds the settings of the kms keys driver.
 type KMS struct {
-	KeyID    string `json:"key_id" doc:"Key of every client that names none of its own."`
-	Endpoint string `json:"endpoint" doc:"Base URL instead of the region's own; for a local stand-in."`
+	KeyID        string   `json:"key_id" doc:"Key of the hub's own data, and of every client that names none of its own: an id, an ARN or an alias." jsonschema:"example=alias/channelhub"`
+	FormerKeyIDs []string `json:"former_key_ids" doc:"Keys that wrap no more and still open what they wrapped."`
+	Endpoint     string   `json:"endpoint" doc:"Base URL instead of the region's own; for a local stand-in, or a VPC endpoint without private DNS."`
 }
 
 // DispatchStorage chooses the driver of the dispatch port.
@@ -144,13 +145,17 @@ type Logging struct {
 
 // LogFile holds the settings of the file sink.
 type LogFile struct {
-	Path string `json:"path" doc:"File to append to."`
+	Path    string `json:"path" doc:"File to append to, made with mode 0600. Relative to the working directory."`
+	MaxSize int64  `json:"max_size" doc:"Size in bytes at which the file is set aside and another begun." jsonschema:"minimum=65536,maximum=107374182400"`
+	Keep    int    `json:"keep" doc:"How many files that were set aside stay; the oldest goes first. 0: none." jsonschema:"minimum=0,maximum=10000"`
 }
 
 // CloudWatch holds the settings of the cloudwatch sink.
 type CloudWatch struct {
-	Group    string `json:"group" doc:"Name of the log group."`
-	Endpoint string `json:"endpoint" doc:"Base URL instead of the region's own; for a local stand-in."`
+	Group     string   `json:"group" doc:"Name of the log group, made if it is absent. Each start of a hub writes a stream of its own."`
+	Retention Duration `json:"retention" doc:"How long the group keeps what is written, set on it at each start; one of the periods CloudWatch knows. 0d: the group is left as it is."`
+	KMSKeyID  string   `json:"kms_key_id" doc:"Key the group must be encrypted with, an id or an ARN. It is checked and never set. Empty: any."`
+	Endpoint  string   `json:"endpoint" doc:"Base URL instead of the region's own; for a local stand-in, or a VPC endpoint without private DNS."`
 }
 
 // AWS holds what every AWS driver shares.

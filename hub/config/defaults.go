@@ -19,13 +19,13 @@ func Defaults() *Config {
 		Storage: Storage{
 			Table:    TableStorage{Driver: DriverEmbedded, DynamoDB: DynamoDB{Table: "channelhub"}},
 			Blob:     BlobStorage{Driver: DriverFile, S3: S3{BucketPrefix: "channelhub-"}, Seal: "auto"},
-			Keys:     KeyStorage{Driver: DriverLocal, KMS: KMS{KeyID: "alias/channelhub"}},
+			Keys:     KeyStorage{Driver: DriverLocal, KMS: KMS{KeyID: "alias/channelhub", FormerKeyIDs: []string{}}},
 			Dispatch: DispatchStorage{Driver: DriverEmbedded},
 		},
 		Logging: Logging{
 			Level: "info", Sink: SinkStderr,
-			File:       LogFile{Path: "hub.log"},
-			CloudWatch: CloudWatch{Group: "channelhub"},
+			File:       LogFile{Path: "hub.log", MaxSize: 64 << 20, Keep: 5},
+			CloudWatch: CloudWatch{Group: "channelhub", Retention: Duration(30 * day)},
 		},
 		AWS: AWS{Region: "eu-west-1"},
 		Retention: Retention{

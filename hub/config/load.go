@@ -23,6 +23,9 @@ type Options struct {
 	Flags []Flag
 	// Resolver resolves references; nil means a LocalResolver over Env.
 	Resolver Resolver
+	// Remote makes the resolver of references that AWS resolves, once for each
+	// load that has any; nil refuses them.
+	Remote RemoteResolver
 }
 
 // origin remembers how a Config was loaded.
@@ -75,6 +78,10 @@ func Load(ctx context.Context, opts *Options) (*Config, []Warning, error) {
 	}
 	if files.include != nil {
 		tree["include"] = files.include
+	}
+	if opts.Remote != nil {
+		local := resolver
+		resolver = &withRemote{Resolver: local, make: opts.Remote, settings: func() (AWS, error) { return awsOf(ctx, tree, local) }}
 	}
 	tree = o.resolve(ctx, tree, resolver, rules, r)
 	refuse(tree, o.places, r)

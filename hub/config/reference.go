@@ -57,11 +57,71 @@ func (l *LocalResolver) Resolve(_ context.Context, ref Reference) (string, error
 		}
 		return value, nil
 	}
-	if slices.Contains(schemesNotInThisBuild, ref.Scheme) {
-		return "", fmt.Errorf("%s: references of this kind are %s", ref, notInThisBuild)
+	if slices.Contains(remoteSchemes, ref.Scheme) {
+		return "", fmt.Errorf("%s: nothing here asks AWS", ref)
 	}
 	// Not named: it may be a piece of a secret that happens to look like one.
 	return "", errReferenceKind
+}
+
+// remoteSchemes are the kinds of reference that AWS resolves.
+var remoteSchemes = []string{"aws-sm", "aws-ssm"}
+
+// RemoteResolver makes the Resolver of ${aws-sm:…} and ${aws-ssm:…} from the
+// section aws of the configuration that is being loaded.
+type RemoteResolver func(ctx context.Context, settings AWS) (Resolver, error)
+
+// withRemote hands references that AWS resolves to a resolver that is made
+// when the first of them comes.
+type withRemote struct {
+	Resolver
+	make     RemoteResolver
+	settings func() (AWS, error)
+
+	made   bool
+	remote Resolver
+	err    error
+}
+
+// Resolve implements Resolver.
+func (w *withRemote) Resolve(ctx context.Context, ref Reference) (string, error) {
+	if !slices.Contains(remoteSchemes, ref.Scheme) {
+		return w.Resolver.Resolve(ctx, ref)
+	}
+	if !w.made {
+		w.made = true
+		var settings AWS
+		if settings, w.err = w.settings(); w.err == nil {
+			w.remote, w.err = w.make(ctx, settings)
+		}
+	}
+	if w.err != nil {
+		return "", fmt.Errorf("%s: %w", ref, w.err)
+	}
+	value, err := w.remote.Resolve(ctx, ref)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", ref, err)
+	}
+	return value, nil
+}
+
+// awsOf reads the section aws of a tree whose references stand for what the
+// machine itself knows: AWS cannot be asked how it is to be asked.
+func awsOf(ctx context.Context, tree map[string]any, local Resolver) (AWS, error) {
+	section, _ := tree["aws"].(map[string]any)
+	text := func(name string) string {
+		written, _ := section[name].(string)
+		value, err := expand(ctx, written, local)
+		if err != nil {
+			return "" // a fault of its own, where it is written
+		}
+		return value
+	}
+	settings := AWS{Region: text("region"), RoleARN: text("role_arn"), ClientRoleARN: text("client_role_arn")}
+	if settings.Region == "" {
+		return settings, errors.New("aws.region is not known")
+	}
+	return settings, nil
 }
 
 // readReferenceFile reads pipes as well, which have no size to ask for.
@@ -82,7 +142,7 @@ func readReferenceFile(name string) (string, error) {
 	return strings.TrimSuffix(value, "\r"), nil
 }
 
-var errReferenceKind = errors.New("there are no references of this kind; use ${env:NAME} or ${file:PATH}, or write $${ for a plain ${")
+var errReferenceKind = errors.New("there are no references of this kind; use ${env:NAME}, ${file:PATH}, ${aws-sm:ARN#key} or ${aws-ssm:/path}, or write $${ for a plain ${")
 
 var errReferenceForm = errors.New("a reference is written ${env:NAME} or ${file:PATH}; write $${ for a plain ${")
 

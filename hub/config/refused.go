@@ -6,9 +6,6 @@ import "fmt"
 // one, delete its line below.
 const notInThisBuild = "not available in this build"
 
-// schemesNotInThisBuild are the kinds of reference that come later.
-var schemesNotInThisBuild = []string{"aws-sm", "aws-ssm"}
-
 // refusal is a value that has a meaning and no code behind it.
 type refusal struct {
 	pattern []string // where; * stands for any one segment
@@ -19,11 +16,7 @@ type refusal struct {
 
 var refusals = []refusal{
 	// These come later.
-	{[]string{"storage", "table", "driver"}, DriverDynamoDB, notInThisBuild, "use embedded"},
 	{[]string{"storage", "blob", "driver"}, DriverS3, notInThisBuild, "use file"},
-	{[]string{"storage", "keys", "driver"}, DriverKMS, notInThisBuild, "use local"},
-	{[]string{"logging", "sink"}, SinkFile, notInThisBuild, "use stderr"},
-	{[]string{"logging", "sink"}, SinkCloudWatch, notInThisBuild, "use stderr"},
 	{[]string{"clients", "*", "delivery"}, DeliveryWebhook, notInThisBuild, "use feed"},
 	// These are reserved names: agreed, and not built.
 	{[]string{"storage", "dispatch", "driver"}, DriverSQS, reserved, "use embedded"},

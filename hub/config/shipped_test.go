@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strings"
@@ -48,10 +49,42 @@ func TestShippedConfiguration(t *testing.T) {
 	}
 }
 
+// TestShippedConfigurationForAWS loads the file for AWS, whose references stand
+// for what Secrets Manager and the parameter store keep.
+func TestShippedConfigurationForAWS(t *testing.T) {
+	t.Chdir("../..")
+	tokens := &fixedResolver{}
+	var asked AWS
+	cfg, warnings, err := Load(t.Context(), &Options{
+		Files: []string{"configs/hub.aws.yaml"}, Env: noEnvironment,
+		Remote: func(_ context.Context, settings AWS) (Resolver, error) { asked = settings; return tokens, nil },
+	})
+	if err != nil {
+		t.Fatalf("configs/hub.aws.yaml has faults:\n%v", err)
+	}
+	for _, w := range warnings {
+		if !strings.HasSuffix(w.Path, ".sha256") {
+			t.Errorf("unexpected warning: %s", w)
+		}
+	}
+	if asked.Region != cfg.AWS.Region || asked.Region == "" {
+		t.Errorf("secrets are asked for in %q, the hub is in %q", asked.Region, cfg.AWS.Region)
+	}
+	if cfg.Storage.Table.Driver != DriverDynamoDB || cfg.Storage.Keys.Driver != DriverKMS || cfg.Logging.Sink != SinkCloudWatch {
+		t.Errorf("drivers: table %s, keys %s, log %s", cfg.Storage.Table.Driver, cfg.Storage.Keys.Driver, cfg.Logging.Sink)
+	}
+	for _, name := range []string{"operator", "configurator", "auditor"} {
+		if got := cfg.Access.BootstrapTokens[name].Token.Reveal(); !strings.HasPrefix(got, "value-of-aws-") {
+			t.Errorf("the token of %s does not come from AWS", name)
+		}
+	}
+}
+
 // TestShippedFilesNameTheirSchema keeps editors working on each file.
 func TestShippedFilesNameTheirSchema(t *testing.T) {
 	for name, schema := range map[string]string{
 		"../../configs/hub.yaml":               "schema/hub.schema.json",
+		"../../configs/hub.aws.yaml":           "schema/hub.schema.json",
 		"../../configs/plugins.d/echo.yaml":    "../schema/hub.schema.json",
 		"../../configs/plugins.d/webchat.yaml": "../schema/hub.schema.json",
 		"../../configs/clients.d/demo.yaml":    "../schema/hub.schema.json",

@@ -16,6 +16,7 @@ import (
 	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/seal"
 	"github.com/channelhub/channelhub/hub/storage/keys"
 	"github.com/channelhub/channelhub/hub/storage/keys/localkeys"
 	"github.com/channelhub/channelhub/hub/storage/table"
@@ -108,6 +109,7 @@ func (c *connector) Send(context.Context, model.PluginID, pluginhost.Delivery) (
 type rooms struct {
 	t       *testing.T
 	meter   *meter
+	root    *rootMeter
 	in      *inbound.Inbound
 	out     *outbound.Outbound
 	store   *store.Store
@@ -128,8 +130,8 @@ func newRooms(t *testing.T, linger time.Duration, socket bool) *rooms {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rooms{t: t, meter: &meter{Driver: db}, changed: make(chan struct{}, 1)}
-	r.store = store.New(table.New(r.meter, nil), keys.New(ring), nil)
+	r := &rooms{t: t, meter: &meter{Driver: db}, root: &rootMeter{Driver: ring}, changed: make(chan struct{}, 1)}
+	r.store = store.New(table.New(r.meter, nil), keys.New(r.root), &store.Options{Seal: &seal.Options{Now: r.root.now}})
 	t.Cleanup(func() {
 		if err := r.store.Close(); err != nil {
 			t.Error(err)

@@ -58,6 +58,9 @@ type keysets struct {
 	prf      *prf.Set
 	loadedAt time.Time // when the root last confirmed them
 	triedAt  time.Time // when it was last asked
+
+	prfWrapped []byte    // what prf was unwrapped from
+	prfAt      time.Time // when the root confirmed that
 }
 
 // refresh is one round of asking the root. Its results are set before done is
@@ -170,7 +173,7 @@ func (r *refresh) wait(ctx context.Context) error {
 func (c *Client) ask(ctx context.Context, r *refresh, now time.Time) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 	defer cancel()
-	r.ks, r.err = c.load(ctx)
+	r.ks, r.err = c.load(ctx, now)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -198,21 +201,36 @@ func (ks *keysets) knows(wrapped []byte) bool {
 	return len(wrapped) > 5 && ks.sealIDs[binary.BigEndian.Uint32(wrapped[1:5])]
 }
 
-func (c *Client) load(ctx context.Context) (*keysets, error) {
-	sealHandle, err := c.loadHandle(ctx, sealKeyset, aead.AES256GCMKeyTemplate())
+// load asks the root for both keysets. The one for names does not rotate: while
+// it lies there unchanged, the root's word on the other one stands for it too,
+// so that a round is one question, but no longer than an outage may last.
+func (c *Client) load(ctx context.Context, now time.Time) (*keysets, error) {
+	before := c.current.Load()
+	wrapped, err := c.stored(ctx, sealKeyset, aead.AES256GCMKeyTemplate())
 	if err != nil {
 		return nil, err
 	}
-	prfHandle, err := c.loadHandle(ctx, prfKeyset, prf.HMACSHA256PRFKeyTemplate())
+	sealHandle, err := c.unwrap(ctx, sealKeyset, wrapped)
 	if err != nil {
 		return nil, err
 	}
-	ks := &keysets{sealIDs: map[uint32]bool{}}
+	ks := &keysets{sealIDs: map[uint32]bool{}, prfAt: now}
 	for _, k := range sealHandle.KeysetInfo().GetKeyInfo() {
 		ks.sealIDs[k.GetKeyId()] = true
 	}
 	if ks.seal, err = aead.New(sealHandle); err != nil {
 		return nil, model.Wrap(model.Corrupt, "use client keyset", err)
+	}
+	if ks.prfWrapped, err = c.stored(ctx, prfKeyset, prf.HMACSHA256PRFKeyTemplate()); err != nil {
+		return nil, err
+	}
+	if before != nil && bytes.Equal(before.prfWrapped, ks.prfWrapped) && now.Sub(before.prfAt) < c.s.opts.Outage {
+		ks.prf, ks.prfAt = before.prf, before.prfAt
+		return ks, nil
+	}
+	prfHandle, err := c.unwrap(ctx, prfKeyset, ks.prfWrapped)
+	if err != nil {
+		return nil, err
 	}
 	if ks.prf, err = prf.NewPRFSet(prfHandle); err != nil {
 		return nil, model.Wrap(model.Corrupt, "use client PRF keyset", err)
@@ -220,18 +238,21 @@ func (c *Client) load(ctx context.Context) (*keysets, error) {
 	return ks, nil
 }
 
-// loadHandle reads a keyset, making it from the template when there is none.
-// Two hubs that make one at once both end with the one stored first.
-func (c *Client) loadHandle(ctx context.Context, name string, t *tinkpb.KeyTemplate) (*keyset.Handle, error) {
-	kc := keys.Context{Client: c.id, Purpose: name}
+// stored reads a wrapped keyset, making it from the template when there is
+// none. Two hubs that make one at once both end with the one stored first.
+func (c *Client) stored(ctx context.Context, name string, t *tinkpb.KeyTemplate) ([]byte, error) {
 	wrapped, err := c.store.Load(ctx, name)
 	if model.Is(err, model.NotFound) {
-		wrapped, err = c.makeKeyset(ctx, kc, name, t)
+		wrapped, err = c.makeKeyset(ctx, keys.Context{Client: c.id, Purpose: name}, name, t)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load client keyset: %w", err)
 	}
-	plain, err := c.s.root.Unwrap(ctx, kc, wrapped)
+	return wrapped, nil
+}
+
+func (c *Client) unwrap(ctx context.Context, name string, wrapped []byte) (*keyset.Handle, error) {
+	plain, err := c.s.root.Unwrap(ctx, keys.Context{Client: c.id, Purpose: name}, wrapped)
 	if err != nil {
 		return nil, fmt.Errorf("unwrap client keyset: %w", err)
 	}

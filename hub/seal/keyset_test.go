@@ -17,8 +17,9 @@ import (
 	"github.com/channelhub/channelhub/hub/storage/keys"
 )
 
-// perRefresh is how often one round asks the root: once for each keyset.
-const perRefresh = 2
+// perRefresh is how often one round asks the root, as long as the keyset for
+// names has not changed.
+const perRefresh = 1
 
 var (
 	errAway   = model.Errorf(model.Unavailable, "unwrap", "away")
@@ -44,6 +45,29 @@ func TestTheRootIsAskedOncePerPeriod(t *testing.T) {
 		if n := w.root.asked(); n != perRefresh {
 			t.Errorf("period %d: the root was asked %d times for 32 records, want %d", period, n, perRefresh)
 		}
+	}
+}
+
+// The root's word on one keyset stands for the other only for so long, and not
+// once it has changed.
+func TestTheKeysetForNamesIsConfirmedToo(t *testing.T) {
+	w := newWorld(t)
+	c := w.client(w.sealer(), "acme")
+	w.create(c, "cnt_1")
+	w.root.asked()
+	asked := 0
+	for range int(defaultOutage / defaultCachePeriod) {
+		w.clock.pass(defaultCachePeriod)
+		w.seal(c, "cnt_1", place, nil)
+		asked += w.root.asked()
+	}
+	if want := int(defaultOutage/defaultCachePeriod) + 1; asked != want {
+		t.Errorf("the root was asked %d times in an hour, want %d", asked, want)
+	}
+	w.store("acme").set(prfKeyset, w.store("acme").row(sealKeyset))
+	w.clock.pass(defaultCachePeriod)
+	if _, err := c.PRF(t.Context(), "p"); !model.Is(err, model.Corrupt) {
+		t.Errorf("another keyset in its place: %v, want corrupt", err)
 	}
 }
 

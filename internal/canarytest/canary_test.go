@@ -127,12 +127,19 @@ func want(t *testing.T, what string, a answer, statuses ...int) {
 const account = "/in/echo/acme-echo"
 
 func TestNothingShows(t *testing.T) {
+	for _, where := range []func(*testing.T) place{stderr, file, cloud} {
+		at := where(t)
+		t.Run(at.name, func(t *testing.T) { nothingShows(t, at) })
+	}
+}
+
+func nothingShows(t *testing.T, at place) {
 	m := &marks{}
 	p := newProvider(t)
 	// The client's name is no secret: operators read it, and it lies in the
 	// configuration. So the search has to find it.
 	control := canary.New("control")
-	h := newHub(t, p.URL, control)
+	h := newHub(t, p.URL, control, at.config, at.env...)
 	h.start()
 	h.eventually("see the account open", func() bool {
 		return h.in(account, []byte("{}"), sign([]byte("{}"))).status == http.StatusBadRequest
@@ -165,6 +172,20 @@ func TestNothingShows(t *testing.T) {
 	operate(t, h, sent)
 	h.end(syscall.SIGTERM)
 	search(t, h, m, "stopped")
+
+	// The log is where it should be: it names client and account, and nobody
+	// else.
+	log := at.log(t, h)
+	for _, promised := range []string{`"client_id":"acme"`, `"account_id":"acme-echo"`, `"@level":"info"`, `"@level":"warn"`} {
+		if !bytes.Contains(log, []byte(promised)) {
+			t.Errorf("no line of the log has %s", promised)
+		}
+	}
+	for line := range bytes.Lines(log) {
+		for _, hit := range canary.Scan("log", line, m.all...) {
+			t.Errorf("found %s in the line\n%s", hit, line)
+		}
+	}
 }
 
 // hear takes messages in, twice each, and returns what the feed has to show.

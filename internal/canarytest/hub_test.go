@@ -70,12 +70,14 @@ type hub struct {
 	public, admin string
 	cmd           *exec.Cmd
 	ended         chan struct{}
+	env           []string
 	out           output
 }
 
-func newHub(t *testing.T, provider, name string) *hub {
+// newHub writes the hub's configuration; more is read behind it.
+func newHub(t *testing.T, provider, name, more string, env ...string) *hub {
 	t.Helper()
-	h := &hub{t: t, dir: t.TempDir()}
+	h := &hub{t: t, dir: t.TempDir(), env: env}
 	for _, dir := range []string{"home", "tmp"} {
 		if err := os.Mkdir(filepath.Join(h.dir, dir), 0o700); err != nil {
 			t.Fatal(err)
@@ -97,8 +99,10 @@ clients:
     accounts:
       acme-echo: {plugin: echo, config: {reply_url: %q}, secrets: {secret: %q}}
 `, filepath.Join(h.dir, "data"), desk, ops, conf, filepath.Join(bin, "hub-plugin-echo"), name, provider, secret)
-	if err := os.WriteFile(filepath.Join(h.dir, "hub.yaml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{"hub.yaml": config, "more.yaml": more} {
+		if err := os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() { h.end(syscall.SIGKILL) })
 	return h
@@ -106,9 +110,10 @@ clients:
 
 func (h *hub) start() {
 	h.t.Helper()
-	cmd := exec.CommandContext(context.Background(), filepath.Join(bin, "hub"), "serve", "--config", filepath.Join(h.dir, "hub.yaml"))
+	cmd := exec.CommandContext(context.Background(), filepath.Join(bin, "hub"), "serve", "--config", "hub.yaml", "--config", "more.yaml")
 	cmd.Dir = h.dir
 	cmd.Env = append(os.Environ(), "HOME="+filepath.Join(h.dir, "home"), "TMPDIR="+filepath.Join(h.dir, "tmp"), "XDG_RUNTIME_DIR=")
+	cmd.Env = append(cmd.Env, h.env...)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		h.t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 const (
@@ -140,7 +141,7 @@ func (a *App) flush(ctx context.Context) {
 		c.mu.Lock()
 		if c.at != nil {
 			if err := c.save(ctx); err != nil {
-				a.Logger.Warn("a consumer's acknowledgements could not be saved yet", "client", c.client.ID, "consumer", c.name, "error", err)
+				a.Logger.Warn("a consumer's acknowledgements could not be saved yet", telemetry.FieldClient, c.client.ID, "consumer", c.name, "error", err)
 			}
 		}
 		c.mu.Unlock()

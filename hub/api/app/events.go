@@ -11,6 +11,7 @@ import (
 	"github.com/channelhub/channelhub/hub/api/web"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 const (
@@ -275,7 +276,7 @@ func (a *App) streamEvents(w http.ResponseWriter, r *http.Request, client *store
 		got, err := a.readFeed(ctx, client, from, defaultEvents)
 		if err != nil {
 			// The reader resumes from its last id; the cause is in our log.
-			a.Logger.Warn("an event stream ended early", "client", client.ID, "error", err)
+			a.Logger.Warn("an event stream ended early", telemetry.FieldClient, client.ID, "error", err)
 			return
 		}
 		for i, ev := range got.events {

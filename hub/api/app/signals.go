@@ -9,6 +9,7 @@ import (
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 // typingEvery is the shortest distance of two typing signals of a
@@ -66,7 +67,7 @@ func (a *App) signal(ctx context.Context, client model.ClientID, conv store.Conv
 		return
 	}
 	if err := a.Signals.Signal(ctx, client, conv, s); err != nil {
-		a.Logger.Debug("a signal did not reach the channel", "account", conv.Account, "signal", s.Kind, "error", err)
+		a.Logger.Debug("a signal did not reach the channel", telemetry.FieldAccount, conv.Account, "signal", s.Kind, "error", err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 // follow shows the browser its conversation: what it has not seen, then the
@@ -30,7 +31,7 @@ func (s *socket) follow(ctx context.Context, at *position) {
 			return
 		case err != nil:
 			if !model.CodeOf(err).Temporary() {
-				s.chat.log.Error("a conversation could not be shown", "account", s.account.ID, "error", err)
+				s.chat.log.Error("a conversation could not be shown", telemetry.FieldAccount, s.account.ID, "error", err)
 			}
 			timer.Reset(retry)
 			retry = min(2*retry, s.chat.limits.RetryMax)

@@ -8,6 +8,7 @@ import (
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 // greet takes the hello and answers it. It returns where the browser is in its
@@ -40,7 +41,7 @@ func (s *socket) greet(ctx context.Context, channel pluginhost.Limits) (at *posi
 		at, err = s.resume(ctx, h.Position)
 	}
 	if err != nil {
-		s.chat.log.Error("a chat socket could not be opened", "account", s.account.ID, "error", err)
+		s.chat.log.Error("a chat socket could not be opened", telemetry.FieldAccount, s.account.ID, "error", err)
 		s.end(closeFault, "the hub could not do this")
 		return nil, false
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/channelhub/channelhub/hub/flow/inbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 // takeAll works on the frames of the browser in the order they came, also on
@@ -66,14 +67,14 @@ func (s *socket) takePayload(ctx context.Context, f frame) []byte {
 	case model.Is(err, model.Precondition):
 		return never(f, nackUnsupported, "This chat does not take messages.")
 	case err != nil || len(results) != 1 || results[0].Fault:
-		s.chat.log.Warn("a connector failed on a frame", "account", s.account.ID, "code", model.CodeOf(err))
+		s.chat.log.Warn("a connector failed on a frame", telemetry.FieldAccount, s.account.ID, "code", model.CodeOf(err))
 		return again(f)
 	case results[0].Refusal != nil:
 		return refusal(f, results[0].Refusal)
 	case f.id != "" && len(results[0].Items) == 0:
 		// Nothing is durable of a frame that told nothing, whether the
 		// connector broke on it or what it told broke the contract.
-		s.chat.log.Warn("a connector told nothing of a frame", "account", s.account.ID)
+		s.chat.log.Warn("a connector told nothing of a frame", telemetry.FieldAccount, s.account.ID)
 		return again(f)
 	}
 	return s.accept(ctx, f, results[0].Items)
@@ -92,7 +93,7 @@ func (s *socket) keptOrAgain(f frame, err error) []byte {
 		return taken(f)
 	}
 	if !model.CodeOf(err).Temporary() {
-		s.chat.log.Error("a frame could not be journaled", "account", s.account.ID, "error", err)
+		s.chat.log.Error("a frame could not be journaled", telemetry.FieldAccount, s.account.ID, "error", err)
 	}
 	return again(f)
 }
@@ -124,11 +125,11 @@ func (s *socket) accept(ctx context.Context, f frame, items []pluginhost.Item) [
 		}
 	}
 	if err := inbound.Worth(errs); err != nil {
-		s.chat.log.Warn("a frame could not be committed", "account", s.account.ID, "error", err)
+		s.chat.log.Warn("a frame could not be committed", telemetry.FieldAccount, s.account.ID, "error", err)
 		return again(f)
 	}
 	if failed != nil {
-		s.chat.log.Warn("what a connector told of a frame was refused", "account", s.account.ID, "error", failed)
+		s.chat.log.Warn("what a connector told of a frame was refused", telemetry.FieldAccount, s.account.ID, "error", failed)
 		return never(f, nackRejected, "This could not be taken.")
 	}
 	// Whoever repeats a frame whose first copy nobody was told of is told now.
@@ -155,7 +156,7 @@ func (s *socket) takeReceipt(ctx context.Context, f frame, to model.Status) []by
 			AccountID: s.account.ID, Status: to, MessageID: id, OccurredAt: f.at,
 		})
 		if err != nil && !model.Is(err, model.NotFound) {
-			s.chat.log.Warn("a receipt could not be committed", "account", s.account.ID, "error", err)
+			s.chat.log.Warn("a receipt could not be committed", telemetry.FieldAccount, s.account.ID, "error", err)
 			return again(f)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 // showAll renders the entries and sends them, in bundles, and moves the place
@@ -78,7 +79,7 @@ func (s *socket) renderItems(ctx context.Context, items []pluginhost.RenderItem)
 	}
 	switch {
 	case err != nil && len(items) == 1 && !model.CodeOf(err).Temporary() && ctx.Err() == nil:
-		s.chat.log.Error("a connector could not render a message", "account", s.account.ID, "error", err)
+		s.chat.log.Error("a connector could not render a message", telemetry.FieldAccount, s.account.ID, "error", err)
 		return make([][]byte, 1), nil
 	case err != nil:
 		return nil, err
@@ -87,7 +88,7 @@ func (s *socket) renderItems(ctx context.Context, items []pluginhost.RenderItem)
 	}
 	for i, f := range frames {
 		if len(f) > 0 && !json.Valid(f) {
-			s.chat.log.Error("a connector rendered something that is not JSON", "account", s.account.ID)
+			s.chat.log.Error("a connector rendered something that is not JSON", telemetry.FieldAccount, s.account.ID)
 			frames[i] = nil
 		}
 	}

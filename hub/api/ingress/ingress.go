@@ -20,6 +20,7 @@ import (
 	"github.com/channelhub/channelhub/hub/flow/inbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 const (
@@ -208,13 +209,13 @@ func (g *Ingress) Commit(ctx context.Context, plugin model.PluginID, account mod
 	errs := g.Inbound.Accept(ctx, inbound.Source{Plugin: plugin, Verified: verified, Received: received}, res.Items)
 	if err := inbound.Worth(errs); err != nil {
 		if !model.CodeOf(err).Temporary() {
-			g.Logger.Error("an event could not be committed", "plugin", plugin, "account", account, "error", err)
+			g.Logger.Error("an event could not be committed", "plugin", plugin, telemetry.FieldAccount, account, "error", err)
 		}
 		return pluginhost.HTTPReply{}, model.Wrap(model.Unavailable, "commit request", err)
 	}
 	for _, err := range errs {
 		if err != nil {
-			g.Logger.Warn("a provider's event was refused", "plugin", plugin, "account", account, "error", err)
+			g.Logger.Warn("a provider's event was refused", "plugin", plugin, telemetry.FieldAccount, account, "error", err)
 		}
 	}
 	return res.Reply, nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 // CloserName is the consumer that the closer's place in a feed is kept under.
@@ -63,7 +64,7 @@ func (c *Closer) Pass(ctx context.Context) {
 	for _, cl := range c.in.Accounts.Clients() {
 		err := c.pass(ctx, cl.ID)
 		if err != nil && ctx.Err() == nil {
-			c.in.Logger.Warn("idle sessions could not be ended yet", "client", cl.ID, "error", err)
+			c.in.Logger.Warn("idle sessions could not be ended yet", telemetry.FieldClient, cl.ID, "error", err)
 		}
 	}
 }
@@ -125,7 +126,7 @@ func (c *Closer) page(ctx context.Context, client *store.Client, log *store.Log,
 		err := c.end(ctx, client, conv)
 		if model.Is(err, model.Corrupt) {
 			// One damaged row must not keep all other sessions open.
-			c.in.Logger.Error("an idle session cannot be ended", "client", client.ID, "conversation", conv, "error", err)
+			c.in.Logger.Error("an idle session cannot be ended", telemetry.FieldClient, client.ID, telemetry.FieldConversation, conv, "error", err)
 			continue
 		}
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 	"github.com/channelhub/channelhub/internal/failpoint"
 )
 
@@ -44,7 +45,7 @@ func (r *runner) run(ctx context.Context) {
 			r.stop()
 			return
 		case err != nil && ctx.Err() == nil:
-			r.o.Logger.Warn("a lane stopped for a moment", "client", r.lane.client, "conversation", r.lane.conv, "error", err)
+			r.o.Logger.Warn("a lane stopped for a moment", telemetry.FieldClient, r.lane.client, telemetry.FieldConversation, r.lane.conv, "error", err)
 			r.head, r.prepared = nil, false
 			r.pause(waiting{until: r.o.Now().Add(faultPause)}, nil)
 		}

@@ -32,6 +32,9 @@ type (
 	Description = driver.Description
 )
 
+// Enabled is the state of a root key that can be used.
+const Enabled = driver.Enabled
+
 // DataKey is a fresh key, in clear and wrapped. Plaintext is 32 bytes and
 // stays in memory.
 type DataKey struct {

@@ -31,9 +31,15 @@ type Options struct {
 	Queue int
 	// Wait is how long a Write waits for room in the queue; 50 ms when 0.
 	Wait time.Duration
+	// Patience is how long a batch is tried again while the driver is away; 3 s
+	// when 0. What is logged meanwhile waits in the queue.
+	Patience time.Duration
 	// OnDrop is told of records given up, besides the line in the stream. It
 	// must not log.
 	OnDrop func(records int)
+	// OnError is told of each call that the driver did not take, whether it is
+	// tried again or given up. It must not log.
+	OnError func(err error)
 }
 
 // Sink is one stream of log lines. It is safe for concurrent use. It owns its
@@ -76,6 +82,12 @@ func New(d driver.Driver, opts *Options) *Sink {
 	}
 	if s.opts.Wait == 0 {
 		s.opts.Wait = 50 * time.Millisecond
+	}
+	if s.opts.Patience == 0 {
+		s.opts.Patience = retry.Budget
+	}
+	if s.opts.OnError == nil {
+		s.opts.OnError = func(error) {}
 	}
 	if s.opts.OnDrop == nil {
 		s.opts.OnDrop = func(int) {}
@@ -221,8 +233,7 @@ func (s *Sink) write(ctx context.Context) {
 	for ctx.Err() == nil {
 		b := s.take(lost)
 		if len(b.records) > 0 {
-			err := retry.Do(ctx, func() error { return s.d.Write(ctx, b.records) })
-			if err != nil {
+			if err := s.hand(ctx, b.records); err != nil {
 				// Given up: what is queued behind should not be lost for it.
 				lost += b.stands
 				s.opts.OnDrop(b.fresh)
@@ -246,6 +257,19 @@ func (s *Sink) write(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// hand gives records to the driver, again and again while it is away.
+func (s *Sink) hand(ctx context.Context, records []Record) error {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Patience)
+	defer cancel()
+	return retry.Do(ctx, func() error {
+		err := s.d.Write(ctx, records)
+		if err != nil {
+			s.opts.OnError(err)
+		}
+		return err
+	})
 }
 
 // batch is what one call of the driver carries.

@@ -60,6 +60,21 @@ func (f *fake) Write(ctx context.Context, records []driver.Record) error {
 func (f *fake) Flush(context.Context) error { return nil }
 func (f *fake) Close(context.Context) error { return nil }
 
+// slow is away until the gate opens.
+type slow struct {
+	*fake
+	gate <-chan struct{}
+}
+
+func (f *slow) Write(ctx context.Context, records []driver.Record) error {
+	select {
+	case <-f.gate:
+		return f.fake.Write(ctx, records)
+	default:
+		return model.Errorf(model.Unavailable, "write", "away")
+	}
+}
+
 var dropReport = regexp.MustCompile(`"@message":"log records dropped","count":(\d+)`)
 
 // got returns the lines written, reports of loss as "dropped n".
@@ -208,6 +223,27 @@ func TestDriverAway(t *testing.T) {
 			closeSink(t, s)
 			want(t, f, "1")
 		})
+	})
+	t.Run("for longer than most wait", func(t *testing.T) {
+		for patience, want := range map[time.Duration][]string{0: {"dropped 1", "2"}, 2 * time.Minute: {"1", "2"}} {
+			synctest.Test(t, func(t *testing.T) {
+				gate := make(chan struct{})
+				told := 0
+				f := &slow{fake: &fake{}, gate: gate}
+				s := logsink.New(f, &logsink.Options{Patience: patience, OnError: func(error) { told++ }})
+				put(s, "1")
+				time.Sleep(time.Minute) // in the bubble
+				close(gate)
+				put(s, "2")
+				closeSink(t, s)
+				if diff := cmp.Diff(want, f.got()); diff != "" {
+					t.Errorf("patience %s: lines (-want +got):\n%s", patience, diff)
+				}
+				if told < 2 {
+					t.Errorf("patience %s: told of %d failures", patience, told)
+				}
+			})
+		}
 	})
 	t.Run("for good, then back", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
