@@ -1,18 +1,22 @@
 // Package storetest opens real stores for tests: Pebble in a directory of the
-// test, sealed under a root key of its own.
+// test or DynamoDB on loopback, sealed under a root key of its own.
 package storetest
 
 import (
+	"crypto/rand"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/hub/storage/keys"
 	"github.com/channelhub/channelhub/hub/storage/keys/localkeys"
 	"github.com/channelhub/channelhub/hub/storage/table"
 	"github.com/channelhub/channelhub/hub/storage/table/drivertest"
+	"github.com/channelhub/channelhub/hub/storage/table/dynamotable"
 	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/internal/awslocal"
 )
 
 // Rows is a table in a test, and the keys its rows are sealed under. It is
@@ -31,6 +35,26 @@ type Rows struct {
 func Pebble(t *testing.T) *pebbletable.Store {
 	t.Helper()
 	d, err := pebbletable.Open(filepath.Join(t.TempDir(), "table"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// DynamoDB makes a table of the test's own on a server on loopback, and opens
+// it.
+func DynamoDB(t *testing.T) *dynamotable.Store {
+	t.Helper()
+	awslocal.Credentials(t)
+	aws, err := awsconfig.Load(t.Context(), awsconfig.Settings{Region: "eu-west-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := &dynamotable.Options{Table: "test-" + rand.Text(), Endpoint: awslocal.DynamoDB(t)}
+	if err := dynamotable.Provision(t.Context(), aws.Config(), opts, nil); err != nil {
+		t.Fatal(err)
+	}
+	d, err := dynamotable.Open(t.Context(), aws.Config(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
