@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/channelhub/channelhub/hub/hubtest"
+	"github.com/channelhub/channelhub/hub/hubtest/storetest"
 	"github.com/channelhub/channelhub/internal/awslocal"
 )
 
@@ -25,7 +26,7 @@ func TestDynamoDBAway(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			table := newTable(t)
+			table := storetest.Table(t)
 			proxy := awslocal.NewProxy(t, awslocal.DynamoDB(t))
 			h := hubtest.New(t, &hubtest.Options{Config: onDynamoDB(table, proxy.URL)})
 			customer := "ada-" + test.name

@@ -1,45 +1,22 @@
 package awstest
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
-	"strings"
 	"testing"
 
 	"github.com/channelhub/channelhub/hub/hubtest"
-	"github.com/channelhub/channelhub/hub/storage/awsconfig"
-	"github.com/channelhub/channelhub/hub/storage/table/dynamotable"
 	"github.com/channelhub/channelhub/internal/awslocal"
 )
 
 func TestMain(m *testing.M) {
-	// For all tests at once, so that they may run side by side.
-	for _, pair := range awslocal.Environment() {
-		name, value, _ := strings.Cut(pair, "=")
-		if err := os.Setenv(name, value); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+	if err := awslocal.Export(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	os.Exit(hubtest.Main(m))
-}
-
-// newTable makes a table as an operator does and returns its name.
-func newTable(t *testing.T) string {
-	t.Helper()
-	a, err := awsconfig.Load(t.Context(), awsconfig.Settings{Region: "eu-west-1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := "hub-" + rand.Text()
-	opts := &dynamotable.Options{Table: name, Endpoint: awslocal.DynamoDB(t)}
-	if err := dynamotable.Provision(t.Context(), a.Config(), opts, nil); err != nil {
-		t.Fatalf("provision: %v", err)
-	}
-	return name
 }
 
 func onDynamoDB(table, endpoint string) string {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/channelhub/channelhub/hub/hubtest"
+	"github.com/channelhub/channelhub/hub/hubtest/storetest"
 	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/internal/awslocal"
 )
@@ -32,7 +33,7 @@ func (c *calls) add(call awsconfig.Call) {
 // allows, and nowhere but to the endpoint it was given.
 func TestStoryOnDynamoDB(t *testing.T) {
 	t.Parallel()
-	name := newTable(t)
+	name := storetest.Table(t)
 	seen := &calls{operations: map[string]bool{}, hosts: map[string]bool{}}
 	h := hubtest.New(t, &hubtest.Options{Config: onDynamoDB(name, awslocal.DynamoDB(t)), RecordAWS: seen.add})
 	h.Say("ada", "in-1", "hello")

@@ -46,19 +46,32 @@ func Pebble(t *testing.T) *pebbletable.Store {
 func DynamoDB(t *testing.T) *dynamotable.Store {
 	t.Helper()
 	awslocal.Credentials(t)
-	aws, err := awsconfig.Load(t.Context(), awsconfig.Settings{Region: "eu-west-1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts := &dynamotable.Options{Table: "test-" + rand.Text(), Endpoint: awslocal.DynamoDB(t)}
-	if err := dynamotable.Provision(t.Context(), aws.Config(), opts, nil); err != nil {
-		t.Fatal(err)
-	}
-	d, err := dynamotable.Open(t.Context(), aws.Config(), opts)
+	d, err := dynamotable.Open(t.Context(), loadAWS(t).Config(), &dynamotable.Options{Table: Table(t), Endpoint: awslocal.DynamoDB(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// Table makes a table on the server of awslocal.DynamoDB, as an operator does,
+// and returns its name. The credentials are those of the environment.
+func Table(t *testing.T) (name string) {
+	t.Helper()
+	name = "test-" + rand.Text()
+	opts := &dynamotable.Options{Table: name, Endpoint: awslocal.DynamoDB(t)}
+	if err := dynamotable.Provision(t.Context(), loadAWS(t).Config(), opts, nil); err != nil {
+		t.Fatalf("provision a table: %v", err)
+	}
+	return name
+}
+
+func loadAWS(t *testing.T) *awsconfig.AWS {
+	t.Helper()
+	a, err := awsconfig.Load(t.Context(), awsconfig.Settings{Region: "eu-west-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
 }
 
 // Open makes an empty table; now may be nil.
