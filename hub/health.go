@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -61,7 +62,7 @@ func (h *Hub) Checks(ctx context.Context) []check {
 		c := check{Name: name, State: "ok"}
 		if err != nil {
 			// The text of the error may name files of this machine.
-			c.State, c.Detail = "failed", string(model.CodeOf(err))
+			c.State, c.Detail = "failed", string(rootCode(err))
 		}
 		out = append(out, c)
 	}
@@ -92,4 +93,17 @@ func (h *Hub) Checks(ctx context.Context) []check {
 		out = append(out, c)
 	}
 	return out
+}
+
+// rootCode is the code nearest to the cause: a store that refuses the hub is
+// an outage for its callers, and a refusal for who reads the checks.
+func rootCode(err error) model.Code {
+	code := model.CodeOf(err)
+	for {
+		inner, ok := errors.AsType[*model.Error](err)
+		if !ok {
+			return code
+		}
+		code, err = inner.Code, inner.Err
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/channelhub/channelhub/hub/accounts"
 	"github.com/channelhub/channelhub/hub/flow/inbound"
 	"github.com/channelhub/channelhub/hub/flow/outbound"
+	"github.com/channelhub/channelhub/hub/hubtest/storetest"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
 	"github.com/channelhub/channelhub/hub/seal"
@@ -21,7 +22,6 @@ import (
 	"github.com/channelhub/channelhub/hub/storage/keys/localkeys"
 	"github.com/channelhub/channelhub/hub/storage/table"
 	"github.com/channelhub/channelhub/hub/storage/table/driver"
-	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
 	"github.com/channelhub/channelhub/hub/store"
 )
 
@@ -119,14 +119,9 @@ type rooms struct {
 	said    int
 }
 
-func newRooms(t *testing.T, linger time.Duration, socket bool) *rooms {
+func newRooms(t *testing.T, db driver.Driver, linger time.Duration, socket bool) *rooms {
 	t.Helper()
-	dir := t.TempDir()
-	db, err := pebbletable.Open(filepath.Join(dir, "table"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ring, err := localkeys.Open(filepath.Join(dir, "keyring"), nil)
+	ring, err := localkeys.Open(filepath.Join(t.TempDir(), "keyring"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,6 +166,13 @@ func newRooms(t *testing.T, linger time.Duration, socket bool) *rooms {
 	r.in = inbound.New(inbound.Options{Store: r.store, Accounts: registry, Receipts: r.out, Committed: committed})
 	r.hear("first") // the contact is known from here on
 	return r
+}
+
+// onEachDriver runs a test over Pebble, which counts as DynamoDB bills, and
+// over DynamoDB, which reports what it billed.
+func onEachDriver(t *testing.T, test func(t *testing.T, db driver.Driver)) {
+	t.Run("embedded", func(t *testing.T) { test(t, storetest.Pebble(t)) })
+	t.Run("dynamodb", func(t *testing.T) { test(t, storetest.DynamoDB(t)) })
 }
 
 // text is as long as it may be, and nothing makes it shorter.
@@ -252,8 +254,10 @@ func (r *rooms) reaches(msg store.Outbound, status model.Status) {
 	})
 }
 
-func TestInboundUnits(t *testing.T) {
-	r := newRooms(t, time.Hour, false)
+func TestInboundUnits(t *testing.T) { onEachDriver(t, testInboundUnits) }
+
+func testInboundUnits(t *testing.T, db driver.Driver) {
+	r := newRooms(t, db, time.Hour, false)
 	for n := range 5 {
 		r.meter.reset()
 		r.hear(fmt.Sprint("k", n))
@@ -264,8 +268,10 @@ func TestInboundUnits(t *testing.T) {
 	}
 }
 
-func TestOutboundUnitsOnAnActiveLane(t *testing.T) {
-	r := newRooms(t, time.Hour, false)
+func TestOutboundUnitsOnAnActiveLane(t *testing.T) { onEachDriver(t, testOutboundUnitsOnAnActiveLane) }
+
+func testOutboundUnitsOnAnActiveLane(t *testing.T, db driver.Driver) {
+	r := newRooms(t, db, time.Hour, false)
 	r.reaches(r.say(), model.Sent) // notes the lane
 	for range 5 {
 		r.meter.reset()
@@ -282,8 +288,10 @@ func TestOutboundUnitsOnAnActiveLane(t *testing.T) {
 	}
 }
 
-func TestOutboundUnitsOnAnIdleLane(t *testing.T) {
-	r := newRooms(t, time.Millisecond, false)
+func TestOutboundUnitsOnAnIdleLane(t *testing.T) { onEachDriver(t, testOutboundUnitsOnAnIdleLane) }
+
+func testOutboundUnitsOnAnIdleLane(t *testing.T, db driver.Driver) {
+	r := newRooms(t, db, time.Millisecond, false)
 	idle := func() (bool, error) {
 		lanes, err := r.store.ActiveLanes(t.Context())
 		return len(lanes) == 0, err
@@ -297,8 +305,10 @@ func TestOutboundUnitsOnAnIdleLane(t *testing.T) {
 	}
 }
 
-func TestOutboundUnitsToASocket(t *testing.T) {
-	r := newRooms(t, time.Hour, true)
+func TestOutboundUnitsToASocket(t *testing.T) { onEachDriver(t, testOutboundUnitsToASocket) }
+
+func testOutboundUnitsToASocket(t *testing.T, db driver.Driver) {
+	r := newRooms(t, db, time.Hour, true)
 	for range 5 {
 		r.meter.reset()
 		r.reaches(r.say(), model.Sent)

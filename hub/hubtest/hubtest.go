@@ -16,6 +16,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub"
 	"github.com/channelhub/channelhub/hub/config"
+	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 )
 
 // The tokens of every hub. Desk and Archive are two consumers of the client
@@ -65,6 +66,8 @@ type Options struct {
 	Config string
 	// LogTo is where the hub logs. Nil: nowhere.
 	LogTo io.Writer
+	// RecordAWS is told of every call to AWS. Nil: nobody is.
+	RecordAWS func(awsconfig.Call)
 }
 
 // Hub is a running hub with the accounts acme-echo and other-echo.
@@ -125,7 +128,7 @@ func (h *Hub) Start() {
 	if err != nil {
 		h.t.Fatalf("load configuration: %v", err)
 	}
-	running, err := hub.New(ctx, hub.Options{Config: cfg, Version: "test", Load: load, LogTo: h.opts.LogTo})
+	running, err := hub.New(ctx, hub.Options{Config: cfg, Version: "test", Load: load, LogTo: h.opts.LogTo, RecordAWS: h.opts.RecordAWS})
 	if err != nil {
 		h.t.Fatalf("open hub: %v", err)
 	}

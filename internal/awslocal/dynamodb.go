@@ -69,6 +69,18 @@ func Environment() []string {
 	}
 }
 
+// Export puts Environment into that of the process, for a TestMain whose tests
+// run side by side.
+func Export() error {
+	for _, pair := range Environment() {
+		name, value, _ := strings.Cut(pair, "=")
+		if err := os.Setenv(name, value); err != nil {
+			return fmt.Errorf("set credentials of tests: %w", err)
+		}
+	}
+	return nil
+}
+
 // dynoxide starts the program and waits until it serves.
 func dynoxide(program string) (endpoint string, err error) {
 	probe, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -34,6 +35,7 @@ type Proxy struct {
 	fault  Fault
 	next   []Fault
 	calls  int
+	signed []string
 }
 
 // NewProxy starts one before the target; it ends with the test.
@@ -70,10 +72,22 @@ func (p *Proxy) Calls() int {
 	return p.calls
 }
 
-func (p *Proxy) take() Fault {
+// Signers is whose access keys signed the calls since the last look.
+func (p *Proxy) Signers() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := p.signed
+	p.signed = nil
+	return out
+}
+
+func (p *Proxy) take(r *http.Request) Fault {
+	_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	key, _, _ := strings.Cut(credential, "/")
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.calls++
+	p.signed = append(p.signed, key)
 	if len(p.next) == 0 {
 		return p.fault
 	}
@@ -88,7 +102,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	switch f := p.take(); f {
+	switch f := p.take(r); f {
 	case Throttle:
 		answer(w, http.StatusBadRequest, "ThrottlingException")
 	case Deny:

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/channelhub/channelhub/internal/awslocal"
 	"github.com/channelhub/channelhub/internal/testbin"
 )
 
@@ -29,6 +30,10 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	bin = dir
+	if err := awslocal.Export(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	// The tests wait more than they work: for processes to start, and for
 	// attempts of dead ones to run out.
 	flag.Parse()

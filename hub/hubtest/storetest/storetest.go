@@ -1,18 +1,22 @@
 // Package storetest opens real stores for tests: Pebble in a directory of the
-// test, sealed under a root key of its own.
+// test or DynamoDB on loopback, sealed under a root key of its own.
 package storetest
 
 import (
+	"crypto/rand"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/hub/storage/keys"
 	"github.com/channelhub/channelhub/hub/storage/keys/localkeys"
 	"github.com/channelhub/channelhub/hub/storage/table"
 	"github.com/channelhub/channelhub/hub/storage/table/drivertest"
+	"github.com/channelhub/channelhub/hub/storage/table/dynamotable"
 	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/internal/awslocal"
 )
 
 // Rows is a table in a test, and the keys its rows are sealed under. It is
@@ -35,6 +39,39 @@ func Pebble(t *testing.T) *pebbletable.Store {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// DynamoDB makes a table of the test's own on a server on loopback, and opens
+// it.
+func DynamoDB(t *testing.T) *dynamotable.Store {
+	t.Helper()
+	awslocal.Credentials(t)
+	d, err := dynamotable.Open(t.Context(), loadAWS(t).Config(), &dynamotable.Options{Table: Table(t), Endpoint: awslocal.DynamoDB(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// Table makes a table on the server of awslocal.DynamoDB, as an operator does,
+// and returns its name. The credentials are those of the environment.
+func Table(t *testing.T) (name string) {
+	t.Helper()
+	name = "test-" + rand.Text()
+	opts := &dynamotable.Options{Table: name, Endpoint: awslocal.DynamoDB(t)}
+	if err := dynamotable.Provision(t.Context(), loadAWS(t).Config(), opts, nil); err != nil {
+		t.Fatalf("provision a table: %v", err)
+	}
+	return name
+}
+
+func loadAWS(t *testing.T) *awsconfig.AWS {
+	t.Helper()
+	a, err := awsconfig.Load(t.Context(), awsconfig.Settings{Region: "eu-west-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
 }
 
 // Open makes an empty table; now may be nil.

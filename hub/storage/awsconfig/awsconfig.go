@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/channelhub/channelhub/hub/model"
 )
@@ -79,6 +80,8 @@ func Load(ctx context.Context, s Settings) (*AWS, error) {
 	base, err := config.LoadDefaultConfig(ctx,
 		config.WithRegion(s.Region),
 		config.WithHTTPClient(newHTTPClient()),
+		// The SDK's logger writes to standard error, past redaction and sink.
+		config.WithLogger(logging.Nop{}),
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 		// One host per service and region, which an endpoint policy and the
 		// test of residence can name.

@@ -28,6 +28,9 @@ func retry(ctx context.Context, call func() error) error {
 	}
 	for bound := firstRetry; ; bound = min(2*bound, maxRetry) {
 		err := call()
+		if model.Is(err, model.Denied) {
+			return refused(err)
+		}
 		if !model.Is(err, model.Throttled) && !model.Is(err, model.Unavailable) {
 			return err
 		}
@@ -42,6 +45,14 @@ func retry(ctx context.Context, call func() error) error {
 			return model.Wrap(model.CodeOf(err), "retry", errors.Join(ended, err))
 		}
 	}
+}
+
+// refused tells of a store that does not let the hub in. No caller of the hub's
+// is to blame for that or could mend it, and what it asked for may succeed once
+// the operator has: to everybody above it is an outage. The store's own code
+// stays in the chain, for who looks after the store.
+func refused(err error) error {
+	return &model.Error{Code: model.Unavailable, Op: "reach the store", Detail: "the store refuses the hub's own role", Err: err}
 }
 
 // sleep pauses and returns the error of a context that ended meanwhile.

@@ -133,8 +133,8 @@ func TestCommitCertainty(t *testing.T) {
 		ops           []table.Op
 		want          model.Code // "" for success
 	}{
-		"denied at once":                         {[]error{denied}, nil, put, model.Denied},
-		"denied after throttling":                {[]error{throttled, denied}, nil, put, model.Denied},
+		"denied at once":                         {[]error{denied}, nil, put, model.Unavailable},
+		"denied after throttling":                {[]error{throttled, denied}, nil, put, model.Unavailable},
 		"denied after an ambiguous answer":       {[]error{unavailable, denied}, nil, put, model.Unavailable},
 		"throttled to the end":                   {[]error{throttled}, nil, put, model.Throttled},
 		"throttled after an ambiguous answer":    {[]error{unavailable, throttled}, nil, put, model.Unavailable},

@@ -132,12 +132,18 @@ func (st *Store) as(pk string) *dynamodb.Client {
 // Close implements driver.Driver. Connections of the SDK end by themselves.
 func (st *Store) Close() error { return nil }
 
-// fault gives an error of a call on rows its code. That the table itself is
-// not found must not read like a row that is not there.
+// fault gives an error of a call on rows its code. To the port, "not found" is
+// a row that is not there and "invalid" a request that was wrong from the
+// start, which callers drop for good: neither is what DynamoDB means by them
+// when the table is missing or a request of the driver's is malformed.
 func fault(op string, err error) error {
 	code := awsconfig.Code(err)
-	if code == model.NotFound {
+	switch code {
+	case model.NotFound:
 		code = model.Unavailable
+	case model.Invalid, model.Precondition, model.Conflicting:
+		code = model.Internal
+	default:
 	}
 	return driver.Code(code, op, awsconfig.Fault("call DynamoDB", err))
 }
