@@ -135,6 +135,7 @@ func (h *Hub) stateChanged() {
 		h.outbound.StateChanged()
 		h.chat.StateChanged()
 		h.journal.StateChanged()
+		h.teller.Changed()
 	}
 }
 

@@ -78,3 +78,47 @@ func TestTrustedProxies(t *testing.T) {
 		t.Errorf("others' calls get %d", a.Status)
 	}
 }
+
+// TestAccountStatus: the client reads in its feed that its account is paused,
+// and that it works again; another client does not.
+func TestAccountStatus(t *testing.T) {
+	h := hubtest.New(t, &hubtest.Options{Config: `access: {bootstrap_tokens: {chief: {role: configurator, token: "hubtest-chief-token-of-more-than-32-characters"}}}`})
+	admin := *h
+	admin.Public = h.Admin
+	cursor := ""
+	for _, act := range []struct{ call, state, was string }{{"pause", "paused", "open"}, {"resume", "open", "paused"}} {
+		if a := admin.Call("hubtest-chief-token-of-more-than-32-characters", http.MethodPost, "/admin/v1/accounts/acme-echo/"+act.call, nil); a.Status/100 != 2 {
+			t.Fatalf("%s: %d %s", act.call, a.Status, a.Body)
+		}
+		var page struct {
+			Data []struct {
+				ID, Type, Channel string
+				AccountID         string `json:"account_id"`
+				ConversationID    string `json:"conversation_id"`
+				Account           struct{ State, Was, Detail string }
+			}
+			NextCursor string `json:"next_cursor"`
+		}
+		h.Get(hubtest.Desk, "/v1/events?wait=30s&cursor="+cursor, &page)
+		if len(page.Data) != 1 {
+			t.Fatalf("%d events behind %s", len(page.Data), act.call)
+		}
+		ev := page.Data[0]
+		if ev.Type != "account.status" || ev.AccountID != "acme-echo" || ev.Channel != "echo" || ev.ConversationID != "" || ev.ID == "" {
+			t.Errorf("event %+v", ev)
+		}
+		if ev.Account.State != act.state || ev.Account.Was != act.was || act.call == "pause" && ev.Account.Detail == "" {
+			t.Errorf("it tells %+v", ev.Account)
+		}
+		cursor = page.NextCursor
+	}
+	if got := h.Events(hubtest.Other, ""); len(got.Data) != 0 {
+		t.Errorf("I8: the other client reads %+v", got.Data)
+	}
+	// What belongs to no conversation shows in no list of them.
+	var list struct{ Data []any }
+	h.Get(hubtest.Desk, "/v1/conversations", &list)
+	if len(list.Data) != 0 {
+		t.Errorf("conversations %v", list.Data)
+	}
+}

@@ -153,7 +153,7 @@ func TestValuesFitTheirSchemas(t *testing.T) {
 			ConversationID: conv, SessionID: model.NewSessionID(), OccurredAt: at, ReceivedAt: at,
 			Contact: &model.Contact{ID: model.NewContactID(), Address: "1", AddressKind: model.Phone, Addresses: []model.Address{{Kind: model.Phone, Value: "1"}}, DisplayName: "Ada"},
 			Message: &msg, Reaction: &model.Reaction{Emoji: "+", Removed: true, MessageID: "msg_1", ProviderID: "p"},
-			Account: &model.AccountState{State: "open", Detail: "d"}, Author: model.Customer, Reason: "idle",
+			Account: &model.AccountState{State: "open", Was: "paused", Detail: "d"}, Author: model.Customer, Reason: "idle",
 		},
 		"Message":      model.Message{ID: "msg_1", Direction: model.Inbound, Author: model.Customer},
 		"Problem":      web.Problem{Type: "urn:channelhub:problem:invalid", Title: "Invalid", Status: 422, Detail: "d", Faults: []model.Fault{{Field: "f", Detail: "d"}}, RequestID: "req_1"},

@@ -109,7 +109,8 @@ var fieldDocs = map[string]string{
 	"Reaction.provider_id": "The message, when it does not.",
 
 	"AccountState.state":  "Such as `open`, `paused`, `plugin_away`, `bad_credentials`.",
-	"AccountState.detail": "For people.",
+	"AccountState.was":    "The state that was told before.",
+	"AccountState.detail": "For people; while the account is in that state.",
 
 	"Fault.field":  "The place in the request, such as `content.text`.",
 	"Fault.detail": "What is wrong, and what would be right.",
