@@ -66,6 +66,7 @@ type Hub struct {
 	chat     *chat.Chat
 	admin    *admin.Admin
 	spec     *spec.Server
+	recalled recalled
 	wired    atomic.Bool // the rooms above are there
 
 	config    atomic.Pointer[config.Config]
@@ -111,6 +112,7 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 		HubVersion:  opts.Version,
 		OnChange:    h.pluginChanged,
 		OnAccount:   h.accountOpened,
+		Recall:      h.recollect,
 		ExternalURL: h.PublicURL,
 	})
 	if err := h.wire(); err != nil {

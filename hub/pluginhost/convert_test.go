@@ -401,12 +401,16 @@ func TestDescriptorIn(t *testing.T) {
 		"routes[0].signature": func(r *connectorv1.DescribeResponse) {
 			r.GetRoutes()[0].GetSignature().GetHmacSha256Body().SetHeader("a b")
 		},
+		"routes[0].signature of SNS": func(r *connectorv1.DescribeResponse) {
+			r.GetRoutes()[0].GetSignature().SetSns(&connectorv1.SNSSignature{})
+		},
 		"assets[0].path":         func(r *connectorv1.DescribeResponse) { r.GetAssets()[0].SetPath("a/../../b.js") },
 		"assets[0].content_type": func(r *connectorv1.DescribeResponse) { r.GetAssets()[0].SetContentType("text/html\r\nX: y") },
 		"secrets_schema":         func(r *connectorv1.DescribeResponse) { r.SetSecretsSchema([]byte("[]")) },
 	} {
 		r := good()
 		change(r)
+		at, _, _ := strings.Cut(at, " ")
 		_, err := descriptorIn(r)
 		wantCode(t, err, model.Invalid)
 		if !strings.Contains(err.Error(), "; "+at+": ") {
