@@ -100,17 +100,17 @@ func TestEventKinds(t *testing.T) {
 				}
 			},
 		},
-		"a form the hub has no fields for": {
+		"a form the hub has no word for": {
 			func(b *connectorv1.Event_builder) {
 				b.Message = connectorv1.Message_builder{Content: connectorv1.Content_builder{
-					Raw: connectorv1.RawContent_builder{Type: new("carousel"), Json: []byte(`{}`)}.Build(),
+					Raw: connectorv1.RawContent_builder{Type: new("hologram"), Json: []byte(`{}`)}.Build(),
 				}.Build()}.Build()
 			},
 			func(e *Event) {
 				e.Type = model.MessageReceived
 				e.Message = &model.Message{
 					Direction: model.Inbound, Author: model.Customer,
-					Content: &model.Content{Type: model.ContentUnsupported, Kind: "carousel"},
+					Content: &model.Content{Type: model.ContentUnsupported, Kind: "hologram"},
 				}
 			},
 		},
