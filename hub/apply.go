@@ -30,7 +30,11 @@ func (h *Hub) apply(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	h.accounts.Replace(set)
+	h.loadSecrets(ctx)
 	h.tokens.SetBootstrap(bootstrapOf(cfg))
+	if err := h.recall(ctx); err != nil {
+		return err
+	}
 	var starting sync.WaitGroup
 	errs := make([]error, 0, len(cfg.Plugins))
 	var mu sync.Mutex
@@ -122,6 +126,9 @@ func (h *Hub) move(id model.AccountID, to accounts.State, detail string) {
 // pluginChanged follows a connector's state: its accounts wait while it is
 // away.
 func (h *Hub) pluginChanged(s pluginhost.PluginStatus) {
+	if s.State == pluginhost.StateRunning && !h.draining.Load() {
+		go h.remember(context.Background(), s.ID) // it may write: the host must not wait
+	}
 	h.metrics.PluginState(string(s.ID), string(s.State))
 	away := !slices.Contains([]pluginhost.State{pluginhost.StateRunning, pluginhost.StateUnhealthy}, s.State)
 	for _, acct := range h.accounts.Accounts("") {
@@ -138,6 +145,7 @@ func (h *Hub) stateChanged() {
 		h.outbound.StateChanged()
 		h.chat.StateChanged()
 		h.journal.StateChanged()
+		h.teller.Changed()
 	}
 }
 
@@ -172,7 +180,7 @@ func (h *Hub) setOf(cfg *config.Config) (accounts.Set, error) {
 				Pace: model.Pace{PerSecond: a.Pace.PerSecond, Concurrency: a.Pace.Concurrency},
 			}
 			old, ok := h.accounts.Account(accountID)
-			acct.Revision = old.Revision
+			acct.Revision, acct.Kept = old.Revision, old.Kept
 			if !ok || !sameSettings(old, acct) {
 				acct.Revision = h.revision.Add(1)
 			}
@@ -213,7 +221,7 @@ func secretsOf(in map[string][]config.Secret) accounts.Secrets {
 }
 
 func settingsOf(a accounts.Account) pluginhost.AccountSettings {
-	return pluginhost.AccountSettings{AccountID: a.ID, Revision: a.Revision, Config: a.Config, Secrets: a.Secrets}
+	return pluginhost.AccountSettings{AccountID: a.ID, Revision: a.Revision, Config: a.Config, Secrets: a.AllSecrets()}
 }
 
 func retentionOf(r config.Retention) model.Retention {

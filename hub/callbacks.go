@@ -115,15 +115,6 @@ func (c callbacks) ListState(ctx context.Context, plugin model.PluginID, account
 	return out, false, nil
 }
 
-// PutSecret refuses: every secret of an account stands in its configuration,
-// which is read-only for connectors.
-func (c callbacks) PutSecret(ctx context.Context, plugin model.PluginID, account model.AccountID, _, _ string, _ uint64) error {
-	if _, _, err := c.rows(ctx, plugin, account); err != nil {
-		return err
-	}
-	return model.Errorf(model.Precondition, "keep secret", "secrets of this account stand in configuration, which connectors cannot change")
-}
-
 // connectors is the plugin host as the outbound flow uses it.
 type connectors struct{ *pluginhost.Host }
 

@@ -62,6 +62,8 @@ type Hub struct {
 	storage  *storage
 	store    *store.Store
 	accounts *accounts.Registry
+	teller   *accounts.Teller
+	quiet    func() // ends the teller; nil before start
 	tokens   *access.Tokens
 	plugins  *pluginhost.Host
 	inbound  *inbound.Inbound
@@ -72,6 +74,7 @@ type Hub struct {
 	chat     *chat.Chat
 	admin    *admin.Admin
 	spec     *spec.Server
+	recalled recalled
 	wired    atomic.Bool // the rooms above are there
 
 	config    atomic.Pointer[config.Config]
@@ -109,6 +112,7 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 	}
 	h.store = store.New(h.storage.table, h.storage.keys, &store.Options{OnFeed: h.metrics.FeedAppended})
 	h.accounts = accounts.NewRegistry()
+	h.teller = accounts.NewTeller(accounts.TellerOptions{Registry: h.accounts, Store: h.store, Logger: h.log.Named("accounts")})
 	h.tokens = access.NewTokens(h.store, nil)
 	h.plugins = pluginhost.New(&pluginhost.Options{
 		RunDir:      filepath.Join(opts.Config.DataDir, "run"),
@@ -118,6 +122,7 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 		HubVersion:  opts.Version,
 		OnChange:    h.pluginChanged,
 		OnAccount:   h.accountOpened,
+		Recall:      h.recollect,
 		ExternalURL: h.PublicURL,
 	})
 	if err := h.wire(); err != nil {
@@ -238,6 +243,10 @@ func (h *Hub) start(ctx context.Context, background *sync.WaitGroup, run context
 	background.Go(func() { h.sweep(run) })
 	background.Go(func() { h.watchAccounts(run) })
 	background.Go(func() { h.watch(run) })
+	// That connectors end with the hub is no news of their accounts.
+	telling, quiet := context.WithCancel(run)
+	h.quiet = quiet
+	background.Go(func() { h.teller.Run(telling) })
 	return nil
 }
 
@@ -250,6 +259,9 @@ const (
 
 func (h *Hub) shutdown(ctx context.Context, stop func(), background *sync.WaitGroup) {
 	h.draining.Store(true)
+	if h.quiet != nil {
+		h.quiet()
+	}
 	h.app.End()
 	drain, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()

@@ -18,6 +18,7 @@ import (
 func (h *Hub) newJournal() *journal.Journal {
 	return journal.New(journal.Options{
 		Store: h.store, Connectors: h.plugins, Ready: h.takes, Accept: h.inbound.Accept,
+		Accounts: h.accounts,
 		Commit: func(ctx context.Context, plugin model.PluginID, account model.AccountID, received time.Time, res pluginhost.HTTPResult) (pluginhost.HTTPReply, error) {
 			return h.ingress.Commit(ctx, plugin, account, received, res)
 		},
@@ -25,8 +26,11 @@ func (h *Hub) newJournal() *journal.Journal {
 	})
 }
 
-// takes reports whether a connector takes calls for an account.
+// takes reports whether a connector takes calls for an account, or as a whole.
 func (h *Hub) takes(plugin model.PluginID, account model.AccountID) bool {
+	if account == "" {
+		return (connectors{h.plugins}).Ready(plugin)
+	}
 	open := []accounts.State{accounts.Open, accounts.Degraded, accounts.BadCredentials, accounts.Blocked, accounts.Unreachable}
 	return (connectors{h.plugins}).Ready(plugin) && slices.Contains(open, h.accounts.Status(account).State)
 }

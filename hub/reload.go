@@ -60,6 +60,7 @@ func (h *Hub) reload(ctx context.Context) (*config.Difference, error) {
 	before := h.accounts.Accounts("")
 	h.config.Store(next)
 	h.accounts.Replace(set)
+	h.loadSecrets(ctx)
 	h.tokens.SetBootstrap(bootstrapOf(next))
 	h.log.SetLevel(hclog.LevelFromString(next.Logging.Level))
 	h.swapPlugins(ctx, next, diff)

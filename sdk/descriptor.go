@@ -76,13 +76,15 @@ type HMACBody struct {
 	Secret string
 }
 
-// TwilioSignature is HMAC-SHA1 of the URL and the sorted parameters.
+// TwilioSignature is HMAC-SHA1 of the URL and the sorted parameters. An account
+// setting public_url, when set, is the URL that was signed.
 type TwilioSignature struct {
 	// Secret is the name of the account's secret.
 	Secret string
 }
 
-// SNSSignature is Amazon SNS's signature by certificate.
+// SNSSignature is Amazon SNS's signature by certificate. It is reserved: a hub
+// of this version refuses a connector that declares it.
 type SNSSignature struct{}
 
 func (HMACBody) signature()        {}

@@ -25,11 +25,23 @@ type Account struct {
 	Client         model.ClientID
 	Plugin         model.PluginID
 	Enabled        bool
-	Revision       uint64 // grows with every change of the settings
-	Config         []byte // a JSON object
-	Secrets        Secrets
-	OnUnknownAfter string // "fail" or "retry"
+	Revision       uint64  // grows with every change of the settings
+	Config         []byte  // a JSON object
+	Secrets        Secrets // of the configuration
+	Kept           Secrets // put by the connector; AllSecrets has both
+	OnUnknownAfter string  // "fail" or "retry"
 	Pace           model.Pace
+}
+
+// AllSecrets is what the connector is given: the configured secrets and, under
+// names that the configuration does not have, those that it put itself.
+func (a Account) AllSecrets() Secrets {
+	if len(a.Kept) == 0 {
+		return a.Secrets
+	}
+	all := maps.Clone(a.Kept)
+	maps.Copy(all, a.Secrets)
+	return all
 }
 
 // Secrets are an account's secrets by name. They never print.
@@ -77,6 +89,23 @@ func (r *Registry) Replace(set Set) {
 			delete(r.states, id)
 		}
 	}
+}
+
+// Keep replaces what the connector of an account put as secrets, if the
+// account still has the revision, and gives it another one.
+func (r *Registry) Keep(id model.AccountID, revision uint64, kept Secrets, next uint64) (Account, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	set := *r.set.Load()
+	acct, ok := set.Accounts[id]
+	if !ok || acct.Revision != revision {
+		return acct, false
+	}
+	acct.Kept, acct.Revision = kept, next
+	set.Accounts = maps.Clone(set.Accounts)
+	set.Accounts[id] = acct
+	r.set.Store(&set)
+	return acct, true
 }
 
 // Client returns a client as configured.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/keys/driver"
+	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
 )
 
 // What messages may cost in calls of the key service, which bills each call
@@ -47,7 +48,11 @@ func (m *rootMeter) Generate(ctx context.Context, kc driver.Context) (plaintext,
 // cache periods: a call belongs to a period, not to a message.
 func TestKeyCallsPerThousandMessages(t *testing.T) {
 	const periods, each = 2, 1000
-	r := newRooms(t, time.Hour, true)
+	db, err := pebbletable.Open(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRooms(t, db, time.Hour, true)
 	if n := r.root.calls.Load(); n == 0 {
 		t.Fatal("nothing was counted when the client's keysets were made")
 	}

@@ -87,7 +87,9 @@ type Reaction struct {
 
 // AccountState is the body of an account.status event.
 type AccountState struct {
-	State  string `json:"state"`
+	State string `json:"state"`
+	Was   string `json:"was,omitempty"`
+	// Detail says why, as long as the account is in that state.
 	Detail string `json:"detail,omitempty"`
 }
 

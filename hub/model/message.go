@@ -51,37 +51,6 @@ type Failure struct {
 	Detail       string `json:"detail,omitempty"`
 }
 
-// ContentType says which form the content has.
-type ContentType string
-
-// The content types of the common format.
-const (
-	ContentText        ContentType = "text"
-	ContentMedia       ContentType = "media"
-	ContentLocation    ContentType = "location"
-	ContentContacts    ContentType = "contacts"
-	ContentMenu        ContentType = "menu"
-	ContentCarousel    ContentType = "carousel"
-	ContentLinkButton  ContentType = "link_button"
-	ContentTemplate    ContentType = "template"
-	ContentPostback    ContentType = "postback"
-	ContentFormReply   ContentType = "form_reply"
-	ContentUnsupported ContentType = "unsupported"
-)
-
-// Content is what a message says. Type decides which fields count; the hub
-// passes on the others of a form it does not judge.
-type Content struct {
-	Type ContentType `json:"type"`
-	Text string      `json:"text,omitempty"`
-	// Kind is the provider's own name of a thing the hub has no word for;
-	// set with type "unsupported".
-	Kind string `json:"kind,omitempty"`
-	// Payload and Title belong to type "postback".
-	Payload string `json:"payload,omitempty"`
-	Title   string `json:"title,omitempty"`
-}
-
 // Attachment is a file that belongs to a message.
 type Attachment struct {
 	ID        AttachmentID    `json:"id"`

@@ -25,9 +25,10 @@ var moves = map[Status][]Status{
 	Sent:      {Delivered, Read, Failed},
 	Delivered: {Read},
 	Held:      {Queued, Sent, Delivered, Read, Failed, Expired, Discarded},
-	// A late receipt is the provider's word against our guess: it wins.
-	Failed:  {Delivered, Read, Queued},
-	Expired: {Delivered, Read},
+	// What a provider says late, in the outcome of an attempt or in a receipt,
+	// stands against our guess: it wins.
+	Failed:  {Queued, Sent, Delivered, Read},
+	Expired: {Sent, Delivered, Read},
 }
 
 // CanMove reports whether a message in state s may go to state next. Staying

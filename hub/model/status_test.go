@@ -14,9 +14,9 @@ var promised = map[Status]string{
 	Sent:      "delivered read failed",
 	Delivered: "read",
 	Read:      "",
-	Failed:    "queued delivered read", // a late receipt, or a replay
+	Failed:    "queued sent delivered read", // a replay, a late outcome, a late receipt
 	Held:      "queued sent delivered read failed expired discarded",
-	Expired:   "delivered read",
+	Expired:   "sent delivered read",
 	Discarded: "",
 }
 

@@ -60,9 +60,7 @@ func messageEventIn(m *connectorv1.Message, out *Event) reason {
 	return reasonNone
 }
 
-// contentIn converts a form. A form that the common format names and the hub
-// has no fields for yet becomes unsupported under its own name: the client
-// application learns that something came, and what.
+// contentIn converts a form.
 func contentIn(c *connectorv1.Content) (*model.Content, reason) {
 	switch c.WhichForm() {
 	case connectorv1.Content_Text_case:
@@ -83,17 +81,58 @@ func contentIn(c *connectorv1.Content) (*model.Content, reason) {
 		}
 		return &model.Content{Type: model.ContentPostback, Payload: p.GetPayload(), Title: cut(p.GetTitle(), maxTitle)}, reasonNone
 	case connectorv1.Content_Location_case:
-		return unsupportedContent(string(model.ContentLocation)), reasonNone
+		l := c.GetLocation()
+		return soundContent(&model.Content{
+			Type: model.ContentLocation, Latitude: new(l.GetLatitude()), Longitude: new(l.GetLongitude()), Name: l.GetName(), Address: l.GetAddress(),
+		})
 	case connectorv1.Content_Menu_case:
-		return unsupportedContent(string(model.ContentMenu)), reasonNone
+		return soundContent(menuIn(c.GetMenu()))
 	case connectorv1.Content_LinkButton_case:
-		return unsupportedContent(string(model.ContentLinkButton)), reasonNone
+		b := c.GetLinkButton()
+		return soundContent(&model.Content{Type: model.ContentLinkButton, Text: b.GetText(), Title: b.GetTitle(), URL: b.GetUrl()})
 	case connectorv1.Content_Unsupported_case:
 		return unsupportedContent(c.GetUnsupported().GetKind()), reasonNone
 	case connectorv1.Content_Raw_case:
-		return unsupportedContent(c.GetRaw().GetType()), reasonNone
+		return rawIn(c.GetRaw())
 	default:
 		return nil, reasonContent
+	}
+}
+
+// soundContent refuses what the common format does not allow.
+func soundContent(c *model.Content) (*model.Content, reason) {
+	if len(c.Faults()) > 0 {
+		return nil, reasonContent
+	}
+	return c, reasonNone
+}
+
+func menuIn(m *connectorv1.Menu) *model.Content {
+	out := &model.Content{Type: model.ContentMenu, Text: m.GetText(), Button: m.GetButton()}
+	for _, s := range m.GetSections() {
+		section := model.MenuSection{Title: s.GetTitle()}
+		for _, i := range s.GetItems() {
+			section.Items = append(section.Items, model.MenuItem{Payload: i.GetPayload(), Title: i.GetTitle(), Description: i.GetDescription()})
+		}
+		out.Sections = append(out.Sections, section)
+	}
+	return out
+}
+
+// rawIn takes a form as its JSON. One that this hub has no word for becomes
+// unsupported under its own name: the client application learns that something
+// came, and what.
+func rawIn(r *connectorv1.RawContent) (*model.Content, reason) {
+	switch t := model.ContentType(r.GetType()); t {
+	case model.ContentContacts, model.ContentCarousel, model.ContentTemplate, model.ContentFormReply:
+		c := &model.Content{}
+		if len(r.GetJson()) > maxText || json.Unmarshal(r.GetJson(), c) != nil {
+			return nil, reasonContent
+		}
+		c.Type = t
+		return soundContent(c)
+	default:
+		return unsupportedContent(r.GetType()), reasonNone
 	}
 }
 

@@ -119,12 +119,32 @@ func contentOut(c *model.Content) *connectorv1.Content {
 		out.Media = connectorv1.Media_builder{Caption: new(c.Text)}.Build()
 	case model.ContentPostback:
 		out.Postback = connectorv1.Postback_builder{Payload: new(c.Payload), Title: new(c.Title)}.Build()
+	case model.ContentLocation:
+		out.Location = connectorv1.Location_builder{Latitude: c.Latitude, Longitude: c.Longitude, Name: new(c.Name), Address: new(c.Address)}.Build()
+	case model.ContentMenu:
+		out.Menu = menuOut(c)
+	case model.ContentLinkButton:
+		out.LinkButton = connectorv1.LinkButton_builder{Text: new(c.Text), Title: new(c.Title), Url: new(c.URL)}.Build()
 	case model.ContentUnsupported:
 		out.Unsupported = connectorv1.Unsupported_builder{Kind: new(c.Kind)}.Build()
 	default:
-		// A struct of strings always has a JSON form.
+		// What was decoded from JSON has a JSON form.
 		form, _ := json.Marshal(c)
 		out.Raw = connectorv1.RawContent_builder{Type: new(string(c.Type)), Json: form}.Build()
+	}
+	return out.Build()
+}
+
+func menuOut(c *model.Content) *connectorv1.Menu {
+	out := connectorv1.Menu_builder{Text: new(c.Text), Button: new(c.Button)}
+	for _, s := range c.Sections {
+		section := connectorv1.MenuSection_builder{Title: new(s.Title)}
+		for _, i := range s.Items {
+			section.Items = append(section.Items, connectorv1.MenuItem_builder{
+				Payload: new(i.Payload), Title: new(i.Title), Description: new(i.Description),
+			}.Build())
+		}
+		out.Sections = append(out.Sections, section.Build())
 	}
 	return out.Build()
 }

@@ -100,17 +100,17 @@ func TestEventKinds(t *testing.T) {
 				}
 			},
 		},
-		"a form the hub has no fields for": {
+		"a form the hub has no word for": {
 			func(b *connectorv1.Event_builder) {
 				b.Message = connectorv1.Message_builder{Content: connectorv1.Content_builder{
-					Raw: connectorv1.RawContent_builder{Type: new("carousel"), Json: []byte(`{}`)}.Build(),
+					Raw: connectorv1.RawContent_builder{Type: new("hologram"), Json: []byte(`{}`)}.Build(),
 				}.Build()}.Build()
 			},
 			func(e *Event) {
 				e.Type = model.MessageReceived
 				e.Message = &model.Message{
 					Direction: model.Inbound, Author: model.Customer,
-					Content: &model.Content{Type: model.ContentUnsupported, Kind: "carousel"},
+					Content: &model.Content{Type: model.ContentUnsupported, Kind: "hologram"},
 				}
 			},
 		},
@@ -401,12 +401,16 @@ func TestDescriptorIn(t *testing.T) {
 		"routes[0].signature": func(r *connectorv1.DescribeResponse) {
 			r.GetRoutes()[0].GetSignature().GetHmacSha256Body().SetHeader("a b")
 		},
+		"routes[0].signature of SNS": func(r *connectorv1.DescribeResponse) {
+			r.GetRoutes()[0].GetSignature().SetSns(&connectorv1.SNSSignature{})
+		},
 		"assets[0].path":         func(r *connectorv1.DescribeResponse) { r.GetAssets()[0].SetPath("a/../../b.js") },
 		"assets[0].content_type": func(r *connectorv1.DescribeResponse) { r.GetAssets()[0].SetContentType("text/html\r\nX: y") },
 		"secrets_schema":         func(r *connectorv1.DescribeResponse) { r.SetSecretsSchema([]byte("[]")) },
 	} {
 		r := good()
 		change(r)
+		at, _, _ := strings.Cut(at, " ")
 		_, err := descriptorIn(r)
 		wantCode(t, err, model.Invalid)
 		if !strings.Contains(err.Error(), "; "+at+": ") {

@@ -117,7 +117,7 @@ func (h *Host) StatusOf(id model.PluginID) PluginStatus {
 
 // Describe returns what a connector says of itself. It keeps the newest
 // descriptor while the connector is away, so that the hub can take requests in
-// for it; false means that it never ran.
+// for it, also that of an earlier process; false means that it never ran.
 func (h *Host) Describe(id model.PluginID) (Descriptor, bool) {
 	s := h.supervisor(id)
 	if s == nil {

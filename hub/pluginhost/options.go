@@ -5,6 +5,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
@@ -31,6 +32,10 @@ type Options struct {
 	// by itself, after a start. Both must return soon and not call the host.
 	OnChange  func(PluginStatus)
 	OnAccount func(AccountOpening)
+	// Recall returns what an earlier process heard of a connector, which counts
+	// until it has described itself to this one; nil: nothing. It must not call
+	// the host.
+	Recall func(model.PluginID) (Descriptor, bool)
 	// ExternalURL is the base URL of the public listener, for accounts whose
 	// settings name none.
 	ExternalURL func() string

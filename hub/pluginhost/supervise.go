@@ -60,7 +60,7 @@ type attempt struct {
 }
 
 func (h *Host) newSupervisor(spec Spec) *supervisor {
-	return &supervisor{
+	s := &supervisor{
 		host: h, id: spec.ID, spec: spec,
 		commands: make(chan command),
 		health:   make(chan healthChange),
@@ -73,6 +73,13 @@ func (h *Host) newSupervisor(spec Spec) *supervisor {
 		accounts: make(map[model.AccountID]AccountSettings),
 		tally:    new(tally),
 	}
+	if h.opts.Recall != nil && !spec.Disabled {
+		if desc, ok := h.opts.Recall(spec.ID); ok {
+			desc.Recalled = true
+			s.desc = &desc
+		}
+	}
+	return s
 }
 
 // begin puts the supervisor into its first state: with a process, starting

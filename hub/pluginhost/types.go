@@ -234,7 +234,6 @@ type Route struct {
 type SignatureRecipe struct {
 	HMACBody *HMACBody
 	Twilio   *TwilioSignature
-	SNS      bool
 }
 
 // HMACBody is HMAC-SHA256 of the raw body under an account secret, in hex.
@@ -274,6 +273,9 @@ type Descriptor struct {
 	AddressKinds                    []model.AddressKind // the first is the default
 	ExclusiveSession                bool
 	IdempotentSend                  bool
+	// Recalled: this is what an earlier process heard, without assets and
+	// schemas; the connector has not run in this one yet.
+	Recalled bool
 }
 
 // Capabilities says which optional calls the connector has.

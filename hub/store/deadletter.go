@@ -2,17 +2,24 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"time"
 
 	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/seal"
 	"github.com/channelhub/channelhub/hub/storage/table"
 )
 
 const deadLetterSchema = 1
 
-// DeadLetter is a delivery the hub gave up on. It points at the message row,
-// which keeps the content; the letter itself lies in clear.
+// letterKey seals what lies with letters: no contact's key can, since nobody
+// has translated it.
+var letterKey = seal.Class("dead-letter")
+
+// DeadLetter is what the hub gave up on: a delivery, whose message row keeps
+// the content, or something that no connector took, whose content lies sealed
+// beside the letter. The letter itself lies in clear.
 type DeadLetter struct {
 	Conversation model.ConversationID
 	UUID         model.Random16
@@ -21,6 +28,9 @@ type DeadLetter struct {
 	Attempts     int
 	At           time.Time
 	Expires      time.Time
+	// Parts is how many rows hold the content; 0 when the message row does, or
+	// nothing was kept.
+	Parts int
 }
 
 type deadLetterHeader struct {
@@ -29,12 +39,13 @@ type deadLetterHeader struct {
 	Reason       string               `json:"r"`
 	Attempts     int                  `json:"n"`
 	At           Milli                `json:"c"`
+	Parts        int                  `json:"p,omitempty"`
 }
 
 // PutDeadLetter writes the letter of a message; repeating it is harmless.
 func (c *Client) PutDeadLetter(ctx context.Context, d DeadLetter) error {
 	value, err := encodePlain(deadLetterSchema, deadLetterHeader{
-		Conversation: d.Conversation, Account: d.Account, Reason: d.Reason, Attempts: d.Attempts, At: Millis(d.At),
+		Conversation: d.Conversation, Account: d.Account, Reason: d.Reason, Attempts: d.Attempts, At: Millis(d.At), Parts: d.Parts,
 	})
 	if err != nil {
 		return err
@@ -67,8 +78,73 @@ func (c *Client) DeadLetters(ctx context.Context, after model.Random16, limit in
 		}
 		out = append(out, DeadLetter{
 			Conversation: h.Conversation, UUID: model.Random16([]byte(row.SK)), Account: h.Account,
-			Reason: h.Reason, Attempts: h.Attempts, At: h.At.Time(), Expires: row.Expires,
+			Reason: h.Reason, Attempts: h.Attempts, At: h.At.Time(), Expires: row.Expires, Parts: h.Parts,
 		})
 	}
 	return out, nil
+}
+
+// PutLetterContent keeps the content of a letter, sealed, and returns the
+// number of its parts. It comes before the letter: a letter that is there is
+// whole. Repeating it is harmless.
+func (c *Client) PutLetterContent(ctx context.Context, d DeadLetter, content []byte) (parts int, err error) {
+	if err := c.seal.CreateKey(ctx, letterKey); err != nil {
+		return 0, fmt.Errorf("write dead letter's content: %w", err)
+	}
+	for ; len(content) > 0; parts++ {
+		part := content[:min(len(content), journalPart)]
+		content = content[len(part):]
+		pk, sk := letterPK(d.UUID), letterSK(parts)
+		value, err := encodePlain(deadLetterSchema, struct{}{})
+		if err != nil {
+			return 0, err
+		}
+		sealed, err := c.seal.Seal(ctx, letterKey, seal.Place{PK: c.root + pk, SK: sk, Schema: deadLetterSchema, Beside: len(value)}, part)
+		if err != nil {
+			return 0, fmt.Errorf("write dead letter's content: %w", err)
+		}
+		if _, _, err := putOrFound(ctx, c.rows, pk, sk, append(value, sealed...), d.Expires); err != nil {
+			return 0, fmt.Errorf("write dead letter's content: %w", err)
+		}
+	}
+	return parts, nil
+}
+
+// LetterContent opens what PutLetterContent kept.
+func (c *Client) LetterContent(ctx context.Context, d DeadLetter) ([]byte, error) {
+	var content []byte
+	for i := range d.Parts {
+		pk, sk := letterPK(d.UUID), letterSK(i)
+		row, err := c.rows.Get(ctx, pk, sk)
+		if err != nil {
+			return nil, fmt.Errorf("read dead letter's content: %w", err)
+		}
+		sealed, err := decodeHeader(row.Value, deadLetterSchema, &struct{}{})
+		if err != nil {
+			return nil, fmt.Errorf("read dead letter's content: %w", err)
+		}
+		part, err := c.seal.Open(ctx, letterKey, seal.Place{PK: c.root + pk, SK: sk, Schema: deadLetterSchema}, sealed)
+		if err != nil {
+			return nil, fmt.Errorf("read dead letter's content: %w", err)
+		}
+		content = append(content, part...)
+	}
+	return content, nil
+}
+
+func letterPK(id model.Random16) string { return "dl/" + hexKey(id) }
+
+func letterSK(part int) string { return fmt.Sprintf("p/%03d", part) }
+
+// LetterID names the letter of something that came in: by its age first, as
+// the letters of messages, and the same for a repeat.
+func (c *Client) LetterID(ctx context.Context, at time.Time, parts ...string) (model.Random16, error) {
+	id, err := c.seal.PRF(ctx, "dead-letter", parts...)
+	if err != nil {
+		return id, fmt.Errorf("name dead letter: %w", err)
+	}
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(max(at.UnixMilli(), 0)))
+	copy(id[:6], ms[2:])
+	return id, nil
 }

@@ -18,6 +18,9 @@ const (
 	StatusRecord RecordKind = "s"
 	// SignalRecord tells of somebody typing; it points at nothing.
 	SignalRecord RecordKind = "g"
+	// AccountRecord tells a move of an account, in Old and New; it belongs to no
+	// conversation.
+	AccountRecord RecordKind = "c"
 	// DeliveryRecord is a lane entry: it points at a message row.
 	DeliveryRecord RecordKind = "d"
 )
@@ -34,8 +37,8 @@ type Record struct {
 	Type      model.EventType
 	Account   model.AccountID
 	Direction model.Direction
-	Old, New  model.Status
-	At        Milli // commit time
+	Old, New  model.Status // of an account's record: its states
+	At        Milli        // commit time
 	Author    model.Author
 }
 

@@ -2,8 +2,11 @@ package crashtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -13,7 +16,7 @@ import (
 
 // special sites lie on ways that an ordinary conversation does not take; each
 // has a test of its own below.
-var special = []string{"outbound.after_takeover", "outbound.after_dead_letter"}
+var special = []string{"outbound.after_takeover", "outbound.after_dead_letter", "accounts.after_told"}
 
 // TestCrash kills the hub at each site in turn, in the middle of two
 // conversations, and checks that nobody was told anything that did not hold.
@@ -260,5 +263,47 @@ func TestCrashDeadLetter(t *testing.T) {
 	}
 	if !slices.Equal(statuses, []string{"failed"}) {
 		t.Errorf("I2: the message went through %v, want failed once", statuses)
+	}
+}
+
+// TestCrashAccount kills the hub between the row that says what a client is
+// told of its account and the record that tells it: it is told, once.
+func TestCrashAccount(t *testing.T) {
+	t.Parallel()
+	h := newHub(t, newProvider(t).URL)
+	config := filepath.Join(h.dir, "hub.yaml")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append(text, "      acme-none: {plugin: none}\n"...)
+	if err := os.WriteFile(config, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.start("accounts.after_told=kill")
+	if !h.dead(20 * time.Second) {
+		t.Fatal("the hub was not killed before it told")
+	}
+	h.start("")
+	told := map[string]bool{}
+	look := func(token string) {
+		for _, ev := range h.feed(token) {
+			if ev.Type == "account.status" && ev.AccountID == "acme-none" {
+				told[ev.ID] = true
+			}
+		}
+	}
+	h.eventually("be told of the account", func(context.Context) error {
+		if look(desk); len(told) == 0 {
+			time.Sleep(50 * time.Millisecond) // a poll, not an assertion
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	h.stop()
+	h.start("")
+	look(archive)
+	if len(told) != 1 {
+		t.Errorf("I3: one change was told as %d events", len(told))
 	}
 }

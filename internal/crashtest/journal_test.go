@@ -224,6 +224,38 @@ func TestJournal(t *testing.T) {
 	}
 }
 
+// TestJournalBehindARestart: a hub that starts while its connector is away
+// knows from the process before how to take requests in.
+func TestJournalBehindARestart(t *testing.T) {
+	t.Parallel()
+	h := newGatedHub(t)
+	h.start("")
+	if status, _, body := h.webhook(from("ada", 0), sign); status != http.StatusOK {
+		t.Fatalf("answered with %d %s", status, body)
+	}
+	h.away()
+	h.stop()
+	h.start("")
+	want := map[string][]string{"ada": {"ada-0"}}
+	for n := range 3 {
+		in := from("ada", n+1)
+		if status, _, body := h.webhook(in, sign); status != http.StatusOK {
+			t.Fatalf("behind the restart a request is answered with %d %s", status, body)
+		}
+		want["ada"] = append(want["ada"], in.ID)
+	}
+	if status, _, _ := h.webhook(from("eve", 1), func(b []byte) string { return sign(append(b, 'x')) }); status != http.StatusUnauthorized {
+		t.Errorf("a wrong signature is answered with %d, want 401", status)
+	}
+	if ids, _, err := h.waiting(t.Context()); err != nil || len(ids) != 3 {
+		t.Errorf("%d entries wait, want 3: %v", len(ids), err)
+	}
+	h.back()
+	if diff := cmp.Diff(want, h.arrived(4)); diff != "" {
+		t.Errorf("I1, I3, I4: the feed by customer (-acknowledged +got):\n%s", diff)
+	}
+}
+
 // TestJournalIsBounded fills 64 MiB.
 func TestJournalIsBounded(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ package failpoint
 // sites is every place marked in the product: a room, a dot, and what has
 // just happened or is about to.
 var sites = []string{
+	"accounts.after_told",
 	"inbound.after_E",
 	"inbound.after_L",
 	"inbound.after_T",

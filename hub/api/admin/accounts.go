@@ -185,7 +185,7 @@ func (a *Admin) checkAccount(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	faults, err := a.Plugins.ValidateAccount(r.Context(), acct.Plugin, pluginhost.AccountSettings{
-		AccountID: acct.ID, Revision: acct.Revision, Config: acct.Config, Secrets: acct.Secrets,
+		AccountID: acct.ID, Revision: acct.Revision, Config: acct.Config, Secrets: acct.AllSecrets(),
 	})
 	if err != nil {
 		web.Fail(w, r, err)

@@ -99,7 +99,7 @@ func (a *App) recent(ctx context.Context, client *store.Client) ([]sight, error)
 			}
 			for _, row := range rows {
 				for _, rec := range row.Records {
-					if rec.Kind == store.SignalRecord {
+					if rec.Kind == store.SignalRecord || rec.Kind == store.AccountRecord {
 						continue
 					}
 					if t := rec.At.Time(); t.After(seen[rec.Conversation]) {

@@ -123,6 +123,8 @@ func (a *App) render(ctx context.Context, client *store.Client, shard uint16, n 
 		ev, err := a.bare(ctx, client, shard, n, index, rec)
 		ev.Author = rec.Author
 		return ev, err == nil, err
+	case store.AccountRecord:
+		return a.renderAccount(client, shard, n, index, rec), true, nil
 	case store.DeliveryRecord:
 		// Lane entries do not lie in the feed.
 	}
@@ -166,13 +168,29 @@ func (a *App) renderStatus(ctx context.Context, client *store.Client, shard uint
 	return ev, true, nil
 }
 
-// bare is an event that lives only as a record.
-func (a *App) bare(ctx context.Context, client *store.Client, shard uint16, n uint64, index int, rec store.Record) (model.Event, error) {
-	ev := model.Event{
+// renderAccount makes the event of an account's move. Why it moved is known
+// of its present state alone.
+func (a *App) renderAccount(client *store.Client, shard uint16, n uint64, index int, rec store.Record) model.Event {
+	ev := a.placed(client, shard, n, index, rec)
+	ev.Account = &model.AccountState{State: string(rec.New), Was: string(rec.Old)}
+	if now := a.Accounts.Status(rec.Account); string(now.State) == ev.Account.State && store.Millis(now.Since) == rec.At {
+		ev.Account.Detail = now.Detail
+	}
+	return ev
+}
+
+// placed is what every event says that lives only as a record.
+func (a *App) placed(client *store.Client, shard uint16, n uint64, index int, rec store.Record) model.Event {
+	return model.Event{
 		ID:   model.EventPlace{Log: shard, N: n, Index: uint16(index)}.ID(),
 		Type: rec.Type, ClientID: client.ID, AccountID: rec.Account, Channel: a.channelOf(rec.Account),
 		ConversationID: rec.Conversation, OccurredAt: model.At(rec.At.Time()), ReceivedAt: model.At(rec.At.Time()),
 	}
+}
+
+// bare is an event of a conversation that lives only as a record.
+func (a *App) bare(ctx context.Context, client *store.Client, shard uint16, n uint64, index int, rec store.Record) (model.Event, error) {
+	ev := a.placed(client, shard, n, index, rec)
 	conv, err := client.Conversation(ctx, rec.Conversation)
 	switch {
 	case err == nil:

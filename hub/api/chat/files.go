@@ -113,6 +113,10 @@ func (c *Chat) serve(w http.ResponseWriter, r *http.Request, name string) {
 		web.Fail(w, r, err)
 		return
 	}
+	if desc.Recalled {
+		web.Fail(w, r, model.Errorf(model.Unavailable, "serve chat file", "The chat is not ready yet."))
+		return
+	}
 	f, ok := c.files.of(acct.Plugin, desc.Assets)[name]
 	if !ok || f.Demo && !c.opts.Demo {
 		web.Fail(w, r, model.Errorf(model.NotFound, "serve chat file", "There is no such file."))

@@ -225,19 +225,34 @@ func (g *Ingress) Commit(ctx context.Context, plugin model.PluginID, account mod
 // hub can verify it by itself.
 func (g *Ingress) keep(ctx context.Context, p place, req pluginhost.HTTPRequest, cause error) (pluginhost.HTTPReply, error) {
 	away := &model.Error{Code: model.Unavailable, Op: "take request", Detail: "The connector of this channel is away for the moment.", RetryAfter: 5 * time.Second, Err: cause}
-	if g.Journal == nil || !p.known || p.route.Fallback == nil || p.route.Signature == nil || p.account.ID == "" {
+	if g.Journal == nil || !p.known || p.route.Fallback == nil || p.route.Signature == nil {
 		return pluginhost.HTTPReply{}, away
 	}
-	switch ok, can := verify(*p.route.Signature, p.account.Secrets, req); {
-	case !can:
-		return pluginhost.HTTPReply{}, away
-	case !ok:
-		return pluginhost.HTTPReply{Status: http.StatusUnauthorized}, nil
+	for _, acct := range g.signers(p) {
+		switch ok, can := verify(*p.route.Signature, acct, req); {
+		case !can:
+			return pluginhost.HTTPReply{}, away
+		case ok:
+			if err := g.Journal.Keep(ctx, p.plugin, acct, req); err != nil {
+				return pluginhost.HTTPReply{}, err
+			}
+			return *p.route.Fallback, nil
+		}
 	}
-	if err := g.Journal.Keep(ctx, p.plugin, p.account, req); err != nil {
-		return pluginhost.HTTPReply{}, err
+	return pluginhost.HTTPReply{Status: http.StatusUnauthorized}, nil
+}
+
+// signers are the accounts whose secrets may have signed a request: the one of
+// its route, or every one of the connector. Which of its events may count for
+// which account the connector judges once more when the request is replayed
+// (I8); here it only earns its place in the journal.
+func (g *Ingress) signers(p place) []accounts.Account {
+	if p.account.ID != "" {
+		return []accounts.Account{p.account}
 	}
-	return *p.route.Fallback, nil
+	return slices.DeleteFunc(g.Accounts.Accounts(""), func(a accounts.Account) bool {
+		return a.Plugin != p.plugin || !a.Enabled
+	})
 }
 
 func write(w http.ResponseWriter, reply pluginhost.HTTPReply) {

@@ -81,6 +81,8 @@ type connector struct {
 	silent   bool // it has not described itself
 	tangled  bool // it answers more than it was asked
 	requests []pluginhost.HTTPRequest
+	// appRecipe is the recipe of the app-level route.
+	appRecipe *pluginhost.SignatureRecipe
 }
 
 func (c *connector) set(change func(*connector)) {
@@ -108,7 +110,7 @@ func (c *connector) Describe(model.PluginID) (pluginhost.Descriptor, bool) {
 			Fallback:  &pluginhost.HTTPReply{Status: 202, Body: []byte("kept")},
 			Signature: &pluginhost.SignatureRecipe{HMACBody: &pluginhost.HMACBody{Header: "X-Sig", Prefix: "v1=", Secret: "secret"}},
 		},
-		{Mount: pluginhost.MountInApp},
+		{Mount: pluginhost.MountInApp, Fallback: &pluginhost.HTTPReply{Status: 202, Body: []byte("kept")}, Signature: c.appRecipe},
 	}}, !c.silent
 }
 
@@ -352,6 +354,7 @@ type journal struct {
 	active bool
 	full   bool
 	kept   []pluginhost.HTTPRequest
+	under  []model.AccountID // whose secrets verified them
 }
 
 func (j *journal) Active(model.PluginID, model.AccountID) bool {
@@ -360,13 +363,13 @@ func (j *journal) Active(model.PluginID, model.AccountID) bool {
 	return j.active
 }
 
-func (j *journal) Keep(_ context.Context, _ model.PluginID, _ accounts.Account, req pluginhost.HTTPRequest) error {
+func (j *journal) Keep(_ context.Context, _ model.PluginID, acct accounts.Account, req pluginhost.HTTPRequest) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.full {
 		return model.Errorf(model.Unavailable, "keep request", "the journal is full")
 	}
-	j.kept = append(j.kept, req)
+	j.kept, j.under = append(j.kept, req), append(j.under, acct.ID)
 	return nil
 }
 
@@ -400,6 +403,16 @@ func TestJournal(t *testing.T) {
 	}
 	if len(j.kept) != 2 {
 		t.Errorf("%d requests are kept, want 2", len(j.kept))
+	}
+	// An app route with a recipe: any account of the connector may vouch for it.
+	w.connector.set(func(c *connector) {
+		c.appRecipe = &pluginhost.SignatureRecipe{HMACBody: &pluginhost.HMACBody{Header: "X-Sig", Prefix: "v1=", Secret: "secret"}}
+	})
+	if a := post("/in/echo", sign("new")...); a.Status != 202 || len(j.kept) != 3 || j.kept[2].AccountID != "" || j.under[2] == "" {
+		t.Errorf("an app route that the hub can verify: %d, kept under %q", a.Status, j.under)
+	}
+	if a := post("/in/echo", sign("guess")...); a.Status != 401 || len(j.kept) != 3 {
+		t.Errorf("an app route with nobody's signature: %d", a.Status)
 	}
 	// Live traffic does not overtake what is being replayed.
 	w.connector.set(func(c *connector) { c.away = false })

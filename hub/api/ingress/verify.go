@@ -11,13 +11,17 @@ import (
 	"github.com/channelhub/channelhub/hub/pluginhost"
 )
 
-// verify checks a request by the recipe that its connector declared. Can is
+// verify checks a request by the recipe that its connector declared, under the
+// secrets of an account. Can is
 // false when this hub does not know the recipe.
-func verify(recipe pluginhost.SignatureRecipe, secrets accounts.Secrets, req pluginhost.HTTPRequest) (ok, can bool) {
-	if recipe.HMACBody == nil {
-		return false, false
+func verify(recipe pluginhost.SignatureRecipe, acct accounts.Account, req pluginhost.HTTPRequest) (ok, can bool) {
+	switch {
+	case recipe.HMACBody != nil:
+		return verifyHMAC(*recipe.HMACBody, acct.AllSecrets(), req), true
+	case recipe.Twilio != nil:
+		return verifyTwilio(recipe.Twilio.Secret, acct, req), true
 	}
-	return verifyHMAC(*recipe.HMACBody, secrets, req), true
+	return false, false
 }
 
 // verifyHMAC checks the hex HMAC-SHA256 of the raw body, in constant time,

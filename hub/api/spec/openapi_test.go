@@ -142,7 +142,14 @@ func TestValuesFitTheirSchemas(t *testing.T) {
 	conv := model.NewConversationID()
 	msg := model.Message{
 		ID: model.MessagePlace{Conversation: conv, Direction: model.Outbound}.ID(), ProviderID: "p", Direction: model.Outbound, Author: model.CSR,
-		Content:     &model.Content{Type: model.ContentText, Text: "hello", Kind: "k", Payload: "p", Title: "t"},
+		Content: &model.Content{
+			Type: model.ContentText, Text: "hello", Kind: "k", Payload: "p", Title: "t", URL: "https://a.example", Latitude: new(1.5), Longitude: new(2.5),
+			Name: "n", Address: "a", Button: "b", Language: "en", Values: []byte(`{"a":1}`),
+			Contacts:   []model.ContactCard{{Name: "n", Phones: []string{"1"}, Emails: []string{"e"}, Organization: "o"}},
+			Sections:   []model.MenuSection{{Title: "t", Items: []model.MenuItem{{Payload: "p", Title: "t", Description: "d"}}}},
+			Cards:      []model.Card{{Title: "t", Subtitle: "s", AttachmentID: "att_1", Buttons: []model.CardButton{{Title: "t", Payload: "p"}, {Title: "t", URL: "u"}}}},
+			Parameters: []model.TemplateParameter{{Component: "body", Name: "n", Text: "t"}},
+		},
 		Attachments: []model.Attachment{{ID: model.NewAttachmentID(), Name: "a", Kind: model.Image, MimeType: "image/png", Size: 1, SHA256: "00", State: model.AttachmentReady, URL: "u", ExpiresAt: &at}},
 		ReplyTo:     &model.Reference{ID: "msg_1", ProviderID: "p"}, Context: model.Context(`{"a":1}`), Status: model.Failed,
 		Failure: &model.Failure{Code: "c", ProviderCode: "p", Detail: "d"}, CreatedAt: &at, ExpiresAt: &at,
@@ -153,7 +160,7 @@ func TestValuesFitTheirSchemas(t *testing.T) {
 			ConversationID: conv, SessionID: model.NewSessionID(), OccurredAt: at, ReceivedAt: at,
 			Contact: &model.Contact{ID: model.NewContactID(), Address: "1", AddressKind: model.Phone, Addresses: []model.Address{{Kind: model.Phone, Value: "1"}}, DisplayName: "Ada"},
 			Message: &msg, Reaction: &model.Reaction{Emoji: "+", Removed: true, MessageID: "msg_1", ProviderID: "p"},
-			Account: &model.AccountState{State: "open", Detail: "d"}, Author: model.Customer, Reason: "idle",
+			Account: &model.AccountState{State: "open", Was: "paused", Detail: "d"}, Author: model.Customer, Reason: "idle",
 		},
 		"Message":      model.Message{ID: "msg_1", Direction: model.Inbound, Author: model.Customer},
 		"Problem":      web.Problem{Type: "urn:channelhub:problem:invalid", Title: "Invalid", Status: 422, Detail: "d", Faults: []model.Fault{{Field: "f", Detail: "d"}}, RequestID: "req_1"},

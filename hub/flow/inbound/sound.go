@@ -106,7 +106,7 @@ func weight(ev pluginhost.Event) int {
 	if m := ev.Message; m != nil {
 		n += len(m.ProviderID) + len(m.Context)
 		if c := m.Content; c != nil {
-			n += len(c.Text) + len(c.Kind) + len(c.Payload) + len(c.Title)
+			n += c.Weight()
 		}
 		if m.ReplyTo != nil {
 			n += len(m.ReplyTo.ProviderID)

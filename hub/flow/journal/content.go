@@ -23,6 +23,9 @@ type keptRequest struct {
 	Remote      string              `json:"remote"`
 	Received    time.Time           `json:"received"`
 	Traceparent string              `json:"traceparent,omitempty"`
+	// Under is the account whose secret verified a request for the connector as
+	// a whole.
+	Under model.AccountID `json:"under,omitempty"`
 }
 
 // keptFrame is everything of a socket frame but its text.
@@ -33,8 +36,12 @@ type keptFrame struct {
 	Traceparent string        `json:"traceparent,omitempty"`
 }
 
-func packRequest(r pluginhost.HTTPRequest) ([]byte, error) {
+func packRequest(r pluginhost.HTTPRequest, under model.AccountID) ([]byte, error) {
+	if r.AccountID != "" {
+		under = "" // the route says it
+	}
 	return pack(keptRequest{
+		Under:  under,
 		Method: r.Method, URL: r.URL, SubPath: r.SubPath, Headers: r.Headers, Remote: r.RemoteAddress,
 		Received: r.ReceivedAt, Traceparent: r.Traceparent,
 	}, r.Body)

@@ -172,6 +172,13 @@ func (j *Journal) failed(ctx context.Context, r *route, e store.JournalEntry, ca
 		time.AfterFunc(wait, j.poke)
 		return 0, cause
 	}
+	content, err := r.log.Content(ctx, e)
+	if err != nil && model.CodeOf(err).Temporary() {
+		return 0, err
+	}
+	if err := j.letter(ctx, r.log.Route, e, content, reasonFails); err != nil {
+		return 0, err
+	}
 	log.Error("a journaled entry was given up: its connector keeps failing on it")
 	return 1, j.done(ctx, r, e, store.JournalTally{Refused: 1})
 }

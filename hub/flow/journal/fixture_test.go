@@ -38,6 +38,8 @@ type world struct {
 	connector *connector
 	*Journal
 
+	registry *accounts.Registry
+
 	mu  sync.Mutex
 	now time.Time
 }
@@ -63,10 +65,11 @@ func newWorld(t *testing.T) *world {
 	registry := accounts.NewRegistry()
 	registry.Replace(accounts.Set{
 		Clients: map[model.ClientID]accounts.Client{"acme": {ID: "acme", Retention: model.Retention{
-			Undelivered: 100 * time.Hour, Dedupe: 100 * time.Hour,
+			Undelivered: 100 * time.Hour, Dedupe: 100 * time.Hour, DeadLetters: 300 * time.Hour,
 		}}},
 		Accounts: map[model.AccountID]accounts.Account{acme.ID: acme, other.ID: other},
 	})
+	w.registry = registry
 	w.inbound = inbound.New(inbound.Options{Store: w.store, Accounts: registry, Now: w.Now})
 	w.restart(nil)
 	return w
@@ -76,7 +79,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) restart(change func(*Options)) {
 	w.t.Helper()
 	o := Options{
-		Store: w.store, Connectors: w.connector, Now: w.Now, Metrics: telemetry.New("test"), Accept: w.inbound.Accept,
+		Store: w.store, Connectors: w.connector, Now: w.Now, Metrics: telemetry.New("test"), Accept: w.inbound.Accept, Accounts: w.registry,
 		Ready: func(model.PluginID, model.AccountID) bool { return !w.connector.isAway() },
 		Commit: func(ctx context.Context, plugin model.PluginID, account model.AccountID, received time.Time, res pluginhost.HTTPResult) (pluginhost.HTTPReply, error) {
 			errs := w.inbound.Accept(ctx, inbound.Source{Plugin: plugin, Verified: []model.AccountID{account}, Received: received}, res.Items)
@@ -322,3 +325,34 @@ func some(who string, n int) (all []said, texts []string) {
 }
 
 var errTest = errors.New("made by the test")
+
+// letters lists the client's dead letters with what came in.
+func (w *world) letters() (reasons []string, requests []pluginhost.HTTPRequest) {
+	w.t.Helper()
+	client, err := w.store.Client(w.t.Context(), "acme")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	all, err := client.DeadLetters(w.t.Context(), model.Random16{}, 100)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, d := range all {
+		if d.Parts == 0 {
+			continue // of an event, which inbound refused
+		}
+		if d.Account != acme.ID || !d.Expires.Equal(w.Now().Add(300*time.Hour)) {
+			w.t.Errorf("letter %+v", d)
+		}
+		content, err := client.LetterContent(w.t.Context(), d)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		r, err := unpackRequest(store.JournalRoute{Plugin: acme.Plugin, Account: d.Account}, content)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		reasons, requests = append(reasons, d.Reason), append(requests, r)
+	}
+	return reasons, requests
+}

@@ -46,8 +46,7 @@ func (j *Journal) handOver(ctx context.Context, log *store.Journal, entries []st
 		case model.Is(err, model.NotFound):
 			verdicts[i] = expired
 		default:
-			j.refuse(log.Route, e, err)
-			verdicts[i] = refused
+			verdicts[i] = j.refuse(ctx, log.Route, e, nil, reasonUnreadable, err)
 		}
 	}
 	if len(readable) == 0 {
@@ -73,7 +72,7 @@ func (j *Journal) handOver(ctx context.Context, log *store.Journal, entries []st
 					v = made[k].commit(ctx)
 				}
 				if v == refused {
-					j.refuse(log.Route, entries[readable[k]], nil)
+					v = j.refuse(ctx, log.Route, entries[readable[k]], contents[k], reasonRefused, nil)
 				}
 				failed, verdicts[readable[k]] = v.err, v
 			}
@@ -83,9 +82,15 @@ func (j *Journal) handOver(ctx context.Context, log *store.Journal, entries []st
 	return verdicts, nil
 }
 
-func (j *Journal) refuse(route store.JournalRoute, e store.JournalEntry, cause error) {
+// refuse ends an entry that nobody will ever take: it leaves a dead letter
+// with what came in, still sealed. Without the letter the entry stays.
+func (j *Journal) refuse(ctx context.Context, route store.JournalRoute, e store.JournalEntry, content []byte, reason string, cause error) verdict {
+	if err := j.letter(ctx, route, e, content, reason); err != nil {
+		return verdict{err: err}
+	}
 	j.Logger.Warn("a journaled entry was refused", telemetry.FieldPlugin, route.Plugin, telemetry.FieldAccount, route.Account,
 		"entry", entryID(route, e.N), telemetry.FieldCode, model.CodeOf(cause))
+	return refused
 }
 
 // requests has the connector translate requests, which it verifies once more.

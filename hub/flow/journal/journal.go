@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/channelhub/channelhub/hub/accounts"
 	"github.com/channelhub/channelhub/hub/flow/inbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
@@ -51,8 +52,10 @@ type Options struct {
 	Logger  hclog.Logger       // nil: none
 	Metrics *telemetry.Metrics // nil: none
 	Now     func() time.Time   // nil: time.Now
-	Limit   store.JournalCount // of one route; zero: 10,000 entries and 64 MiB
-	Keep    time.Duration      // how long an entry waits; zero: 72 h
+	// Accounts says whose entries are that leave dead letters.
+	Accounts *accounts.Registry
+	Limit    store.JournalCount // of one route; zero: 10,000 entries and 64 MiB
+	Keep     time.Duration      // how long an entry waits; zero: 72 h
 	// Pause is the first wait after a failed attempt; each next one is three
 	// times as long. Zero: 1 s.
 	Pause time.Duration

@@ -150,6 +150,18 @@ func TestRefusedIsNotInTheWay(t *testing.T) {
 	if got := w.tally(); got != (store.JournalTally{Replayed: 3, Refused: 1}) {
 		t.Errorf("the tally is %+v", got)
 	}
+	// It is not lost: the request lies with its letter.
+	reasons, requests := w.letters()
+	var texts []string
+	for i, r := range requests {
+		if reasons[i] == reasonRefused {
+			texts = append(texts, string(r.Body))
+		}
+	}
+	want := w.request(said{"2", "ada", "refuse"})
+	if diff := cmp.Diff([]string{string(want.Body)}, texts); diff != "" {
+		t.Errorf("dead letters (-want +got):\n%s", diff)
+	}
 }
 
 // TestPoison has the connector fail on one entry whenever it sees it.
@@ -175,6 +187,10 @@ func TestPoison(t *testing.T) {
 			}
 			if got := w.tally(); got != (store.JournalTally{Replayed: 2, Refused: 1}) {
 				t.Errorf("the tally is %+v", got)
+			}
+			reasons, requests := w.letters()
+			if len(requests) != 1 || reasons[0] != reasonFails || requests[0].URL != w.request(said{}).URL {
+				t.Errorf("dead letters %q %+v", reasons, requests)
 			}
 		})
 	}
@@ -295,7 +311,9 @@ func TestBound(t *testing.T) {
 	if kept, err := w.Frames().Keep(t.Context(), acme.Plugin, frame(w, all[3]), true); kept || !model.Is(err, model.Unavailable) {
 		t.Errorf("a frame is bound by it too: %t, %v", kept, err)
 	}
-	if err := w.Requests().Keep(t.Context(), other.Plugin, other, w.request(all[3])); err != nil {
+	elsewhere := w.request(all[3])
+	elsewhere.AccountID = other.ID
+	if err := w.Requests().Keep(t.Context(), other.Plugin, other, elsewhere); err != nil {
 		t.Errorf("another account has a bound of its own: %v", err)
 	}
 	w.connector.set(false)
@@ -385,6 +403,7 @@ func TestEntries(t *testing.T) {
 	all, _ := some("ada", 5)
 	w.keep(all...)
 	elsewhere := w.request(all[0])
+	elsewhere.AccountID = other.ID
 	if err := w.Requests().Keep(t.Context(), other.Plugin, other, elsewhere); err != nil {
 		t.Fatal(err)
 	}
@@ -458,7 +477,7 @@ func TestApart(t *testing.T) {
 }
 
 func FuzzUnpack(f *testing.F) {
-	good, err := packRequest(pluginhost.HTTPRequest{Method: "POST", Body: []byte("body")})
+	good, err := packRequest(pluginhost.HTTPRequest{Method: "POST", Body: []byte("body")}, "")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -473,4 +492,26 @@ func FuzzUnpack(f *testing.F) {
 			t.Errorf("got %v, want corrupt", err)
 		}
 	})
+}
+
+// TestAppLevel: what came for the connector as a whole waits in a log of its
+// own, and leaves its letter with whose secret verified it.
+func TestAppLevel(t *testing.T) {
+	w := newWorld(t)
+	for _, s := range []said{{"1", "ada", "first"}, {"2", "ada", "refuse"}} {
+		r := w.request(s)
+		r.AccountID = ""
+		if err := w.Requests().Keep(t.Context(), acme.Plugin, acme, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.active() || !w.Requests().Active(acme.Plugin, "") {
+		t.Error("the requests wait in the wrong log")
+	}
+	if taken, waiting := w.replay(); taken != 1 || waiting != 0 {
+		t.Errorf("%d were taken and %d wait, want 1 and 0", taken, waiting)
+	}
+	if reasons, _ := w.letters(); len(reasons) != 1 {
+		t.Errorf("dead letters %q", reasons)
+	}
 }

@@ -22,14 +22,16 @@ func (q Requests) Active(plugin model.PluginID, account model.AccountID) bool {
 	return q.j.active(store.JournalRoute{Plugin: plugin, Account: account})
 }
 
-// Keep makes a request durable that was verified already. model.Unavailable
-// means that it is not, as when as much waits as may.
+// Keep makes a request durable that was verified already, with a secret of the
+// given account. It waits in the log of the request's own route: of that
+// account, or of the connector as a whole. model.Unavailable means that it is
+// not durable, as when as much waits as may.
 func (q Requests) Keep(ctx context.Context, plugin model.PluginID, account accounts.Account, req pluginhost.HTTPRequest) error {
-	content, err := packRequest(req)
+	content, err := packRequest(req, account.ID)
 	if err != nil {
 		return err
 	}
-	return q.j.keep(ctx, store.JournalRoute{Plugin: plugin, Account: account.ID}, store.NewJournalEntry{
+	return q.j.keep(ctx, store.JournalRoute{Plugin: plugin, Account: req.AccountID}, store.NewJournalEntry{
 		Kind: store.JournalRequest, Received: req.ReceivedAt, Content: content,
 	})
 }

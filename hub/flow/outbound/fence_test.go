@@ -108,6 +108,18 @@ func TestLateSent(t *testing.T) {
 		}
 		w.told(m, model.Held, model.Failed, model.Sent)
 	})
+	t.Run("as a receipt, behind a failure", func(t *testing.T) {
+		w := newWorld(t)
+		w.provider.set(func(p *provider) { p.descriptor.IdempotentSend = false })
+		m, g, successor := stalled(t, w, says(pluginhost.Outcome{Kind: pluginhost.Unknown}))
+		w.await(m, model.Held)
+		close(g.leave)
+		if _, err := successor.Resolve(t.Context(), acme, m.ID(), outbound.ResolveFailed); err != nil {
+			t.Fatal(err)
+		}
+		w.reportAs(successor, pluginhost.StatusReport{Status: model.Sent, MessageID: m.ID()})
+		w.told(m, model.Held, model.Failed, model.Sent)
+	})
 	t.Run("behind the successor's own", func(t *testing.T) {
 		w := newWorld(t)
 		other := func(context.Context, pluginhost.Delivery) (pluginhost.Outcome, error) {

@@ -57,12 +57,6 @@ func (o *Outbound) change(m *store.Outbound, to model.Status, attempt int, failu
 	if !m.Status.CanMove(to) {
 		return false
 	}
-	o.set(m, to, attempt, failure)
-	return true
-}
-
-// set moves the status whatever it is.
-func (o *Outbound) set(m *store.Outbound, to model.Status, attempt int, failure *model.Failure) {
 	now := laterOf(m.Moved, o.Now())
 	m.Was, m.Status, m.Moved, m.Failure = m.Status, to, now, failure
 	m.Seq++
@@ -71,6 +65,7 @@ func (o *Outbound) set(m *store.Outbound, to model.Status, attempt int, failure 
 		mv.Code = failure.Code
 	}
 	m.Note(mv)
+	return true
 }
 
 // record puts the record that the row promises into the feed, unless it is

@@ -54,12 +54,22 @@ func (o *Outbound) reportTo(ctx context.Context, client *store.Client, acct acco
 		if m.Status == model.Queued && m.Attempts == 0 && !tried {
 			return false
 		}
+		if !news(m.Status, m.Failure, rep.Status) {
+			return false
+		}
 		return o.change(m, rep.Status, 0, failureOf(rep))
 	})
 	if err == nil {
 		o.poke(client.ID, conv)
 	}
 	return err
+}
+
+// news reports whether a receipt can be later word than a status. That the
+// provider took the message is older than that it failed with it: against a
+// failure it stands only where that was the hub's own guess.
+func news(now model.Status, why *model.Failure, receipt model.Status) bool {
+	return now != model.Failed || receipt != model.Sent || why != nil && why.Code == codeUnknown
 }
 
 func failureOf(rep pluginhost.StatusReport) *model.Failure {
@@ -108,7 +118,7 @@ func (o *Outbound) reportProvider(ctx context.Context, client *store.Client, acc
 // withEarly is the row with the receipt in it, and whether that says more than
 // the receipt that waits there already.
 func withEarly(row store.ProviderRow, rep pluginhost.StatusReport, now time.Time) (store.ProviderRow, bool) {
-	if row.Early != "" && !row.Early.CanMove(rep.Status) {
+	if row.Early != "" && (!row.Early.CanMove(rep.Status) || !news(row.Early, nil, rep.Status)) {
 		return row, false
 	}
 	row.Early, row.EarlyAt, row.EarlyCode, row.ProviderCode = rep.Status, now, "", ""

@@ -36,6 +36,10 @@ func TestFailedReceiptAndCorrection(t *testing.T) {
 	if now := w.read(m); now.Status != model.Failed || now.Failure.Code != "undeliverable" || now.Failure.ProviderCode != "30003" {
 		t.Errorf("it is %s, %+v", now.Status, now.Failure)
 	}
+	w.report(out, providerID(m.ID()), model.Sent)
+	if now := w.read(m); now.Status != model.Failed {
+		t.Errorf("an older receipt made it %s", now.Status)
+	}
 	w.report(out, providerID(m.ID()), model.Delivered)
 	if now := w.read(m); now.Status != model.Delivered || now.Failure != nil {
 		t.Errorf("behind a late receipt it is %s, %+v", now.Status, now.Failure)
@@ -55,6 +59,7 @@ func TestEarlyReceipts(t *testing.T) {
 		{"failed", []model.Status{model.Failed}, []model.Status{model.Failed}},
 		{"read, then an older one", []model.Status{model.Read, model.Delivered}, []model.Status{model.Read}},
 		{"failed, then delivered", []model.Status{model.Failed, model.Delivered}, []model.Status{model.Delivered}},
+		{"failed, then sent", []model.Status{model.Failed, model.Sent}, []model.Status{model.Failed}},
 		{"delivered, then failed", []model.Status{model.Delivered, model.Failed}, []model.Status{model.Delivered}},
 	} {
 		t.Run("by provider id/"+c.name, func(t *testing.T) {

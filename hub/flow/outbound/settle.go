@@ -195,13 +195,6 @@ func (o *Outbound) applySent(m *store.Outbound, attempt int, out pluginhost.Outc
 			to, failure = e.Early, nil
 		}
 	}
-	if m.Status == model.Failed || m.Status == model.Expired {
-		// It was given up on before this came, and certainly did not fail.
-		if to != model.Failed {
-			o.set(m, to, attempt, failure)
-		}
-		return true
-	}
 	o.change(m, to, attempt, failure)
 	return true
 }

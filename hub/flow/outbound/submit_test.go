@@ -238,6 +238,7 @@ func TestVerdict(t *testing.T) {
 		{"not UTF-8", func(r *outbound.Request) { r.Content.Text = "\xff" }, []string{"content.text"}},
 		{"no type", func(r *outbound.Request) { r.Content.Type = "" }, []string{"content.type"}},
 		{"type not taken", func(r *outbound.Request) { r.Content.Type = model.ContentMenu }, []string{"content.type"}},
+		{"type that customers send", func(r *outbound.Request) { r.Content.Type = model.ContentPostback }, []string{"content.type"}},
 		{"expires too soon", func(r *outbound.Request) { r.HasExpire, r.Expire = true, time.Millisecond }, []string{"expire_after"}},
 		{"expires too late", func(r *outbound.Request) { r.HasExpire, r.Expire = true, 30*24*time.Hour }, []string{"expire_after"}},
 		{"attachments", func(r *outbound.Request) { r.Attach = []model.AttachmentID{model.NewAttachmentID()} }, []string{"attachments"}},

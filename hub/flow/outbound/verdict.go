@@ -15,7 +15,6 @@ import (
 
 // Limits of every message, whatever the channel takes.
 const (
-	maxText       = 64 << 10 // bytes
 	maxContext    = 16 << 10 // bytes
 	defaultExpire = 24 * time.Hour
 	maxExpire     = 7 * 24 * time.Hour
@@ -109,22 +108,27 @@ func (o *Outbound) judgeContent(t target, c model.Content, fault func(field, for
 	case c.Type == "":
 		fault("content.type", "name the type of the content, for instance %q", model.ContentText)
 		return
+	case c.Type.InOnly():
+		fault("content.type", "%q comes from customers and cannot be sent", c.Type)
+		return
 	case !slices.Contains(types, c.Type):
 		fault("content.type", "this account takes %s", typeList(types))
 		return
 	}
-	if c.Type != model.ContentText {
-		return
+	for _, f := range c.Faults() {
+		fault("content."+f.Field, "%s", f.Detail)
 	}
-	switch {
-	case c.Text == "":
-		fault("content.text", "a text message needs text")
-	case !utf8.ValidString(c.Text):
-		fault("content.text", "the text is not valid UTF-8")
-	case len(c.Text) > maxText:
-		fault("content.text", "the text has %d bytes; at most %d fit", len(c.Text), maxText)
-	case t.known && t.descriptor.Limits.MaxText > 0 && utf8.RuneCountInString(c.Text) > t.descriptor.Limits.MaxText:
-		fault("content.text", "the text has %d characters; this channel takes %d", utf8.RuneCountInString(c.Text), t.descriptor.Limits.MaxText)
+	if most := t.descriptor.Limits.MaxText; t.known && most > 0 && utf8.RuneCountInString(c.Text) > most {
+		fault("content.text", "the text has %d characters; this channel takes %d", utf8.RuneCountInString(c.Text), most)
+	}
+	// Files cannot be sent yet, and so not what consists of them.
+	if c.Type == model.ContentMedia {
+		fault("attachments", "media needs files, and files cannot be sent in this version")
+	}
+	for i := range c.Cards {
+		if c.Cards[i].AttachmentID != "" {
+			fault(fmt.Sprintf("content.cards[%d].attachment_id", i), "files cannot be sent in this version")
+		}
 	}
 }
 

@@ -2032,6 +2032,9 @@ func (b0 HMACBody_builder) Build() *HMACBody {
 	return m0
 }
 
+// HMAC-SHA1 of the URL and the sorted parameters of a form, in base64, in the
+// header X-Twilio-Signature. An account setting public_url, when set, is the
+// URL that Twilio signs; otherwise it is the one the hub is reached under.
 type TwilioSignature struct {
 	state                  protoimpl.MessageState `protogen:"opaque.v1"`
 	xxx_hidden_Secret      *string                `protobuf:"bytes,1,opt,name=secret"`
@@ -2096,6 +2099,7 @@ func (x *TwilioSignature) ClearSecret() {
 type TwilioSignature_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
+	// The name of the account secret; any of its values may match.
 	Secret *string
 }
 
@@ -2110,6 +2114,8 @@ func (b0 TwilioSignature_builder) Build() *TwilioSignature {
 	return m0
 }
 
+// Amazon SNS's signature by certificate. Reserved: a hub of this version
+// refuses a descriptor that declares it.
 type SNSSignature struct {
 	state         protoimpl.MessageState `protogen:"opaque.v1"`
 	unknownFields protoimpl.UnknownFields

@@ -2154,6 +2154,12 @@ func (b0 ListStateResponse_builder) Build() *ListStateResponse {
 	return m0
 }
 
+// Keeps a secret that the connector was given at run time, such as a renewed
+// token, beside those of the configuration. It is kept sealed, replaces what
+// was kept under the name before, and makes a new revision of the account's
+// settings: the hub opens the account anew with it soon after the answer. A
+// name that stands in the configuration is FAILED_PRECONDITION, and what is
+// kept under one that is configured later counts no more.
 type PutSecretRequest struct {
 	state                       protoimpl.MessageState `protogen:"opaque.v1"`
 	xxx_hidden_Account          *AccountRef            `protobuf:"bytes,1,opt,name=account"`
@@ -2295,9 +2301,13 @@ type PutSecretRequest_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
 	Account *AccountRef
-	Name    *string
-	Value   *string
-	// The revision of the settings the secret belongs to.
+	// As in the account's secrets: [a-z][a-z0-9_]*, at most 64 bytes. An account
+	// keeps at most 16.
+	Name *string
+	// At most 16 KiB.
+	Value *string
+	// The revision of the settings the secret belongs to; when the account has
+	// another by now the answer is ABORTED.
 	ExpectedRevision *uint64
 }
 
