@@ -36,17 +36,23 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, clock: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), swept: map[retention.Class]int{}}
+	w.rows = storetest.Open(t, w.now)
+	w.begin()
+	return w
+}
+
+// begin decides the policy and lets the customer in.
+func (w *world) begin() {
+	w.t.Helper()
 	w.policy = retention.Policy{
 		Client: acme, Consumers: []string{"desk"},
 		Keep: model.Retention{Messages: day, Undelivered: 7 * day, DeadLetters: 14 * day, Dedupe: 8 * day},
 	}
-	w.rows = storetest.Open(t, w.now)
 	w.restart()
 	var err error
-	if w.dir, err = w.client.Resolve(t.Context(), account, []model.Address{{Kind: model.Phone, Value: "1555"}}, "Ada"); err != nil {
-		t.Fatal(err)
+	if w.dir, err = w.client.Resolve(w.t.Context(), account, []model.Address{{Kind: model.Phone, Value: "1555"}}, "Ada"); err != nil {
+		w.t.Fatal(err)
 	}
-	return w
 }
 
 // restart forgets all that a process remembers.
@@ -71,7 +77,9 @@ func (w *world) pass(d time.Duration) {
 	w.clock = w.clock.Add(d)
 }
 
-func (w *world) Policy(context.Context, model.ClientID) (retention.Policy, error) { return w.policy, nil }
+func (w *world) Policy(context.Context, model.ClientID) (retention.Policy, error) {
+	return w.policy, nil
+}
 
 func (w *world) ends() *retention.Ends {
 	return retention.NewEnds(&retention.EndsOptions{Policies: w, Now: w.now})
