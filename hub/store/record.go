@@ -21,6 +21,9 @@ const (
 	// AccountRecord tells a move of an account, in Old and New; it belongs to no
 	// conversation.
 	AccountRecord RecordKind = "c"
+	// ExpiredRecord tells that events of an account ended unread; Seq is how
+	// many. It points at nothing and has no conversation.
+	ExpiredRecord RecordKind = "x"
 	// DeliveryRecord is a lane entry: it points at a message row.
 	DeliveryRecord RecordKind = "d"
 )
