@@ -26,6 +26,7 @@ import (
 	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/hub/storage/logsink"
 	"github.com/channelhub/channelhub/hub/store"
 	"github.com/channelhub/channelhub/hub/telemetry"
@@ -40,6 +41,9 @@ type Options struct {
 	Load func(ctx context.Context) (*config.Config, []config.Warning, error)
 	// LogTo is where the stderr sink writes. Nil: os.Stderr.
 	LogTo io.Writer
+	// RecordAWS is told of every call to AWS, before it leaves. It must be
+	// safe for concurrent use. Nil: nobody is.
+	RecordAWS func(awsconfig.Call)
 }
 
 // Hub is one hub process. New opens what it needs, Run serves, Close ends what
@@ -50,6 +54,7 @@ type Hub struct {
 	sink    *logsink.Sink
 	log     hclog.InterceptLogger
 	metrics *telemetry.Metrics
+	aws     *awsconfig.AWS // nil while no driver of AWS is in use
 
 	storage  *storage
 	store    *store.Store
@@ -94,7 +99,7 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 	if err := h.openListeners(ctx); err != nil {
 		return nil, err
 	}
-	if h.storage, err = openStorage(opts.Config, h.metrics, h.log); err != nil {
+	if h.storage, err = h.openStorage(ctx); err != nil {
 		return nil, err
 	}
 	h.store = store.New(h.storage.table, h.storage.keys, &store.Options{OnFeed: h.metrics.FeedAppended})

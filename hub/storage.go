@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,14 +10,11 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/channelhub/channelhub/hub/config"
-	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/keys"
 	"github.com/channelhub/channelhub/hub/storage/keys/localkeys"
 	"github.com/channelhub/channelhub/hub/storage/logsink"
 	"github.com/channelhub/channelhub/hub/storage/logsink/stderrsink"
 	"github.com/channelhub/channelhub/hub/storage/table"
-	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
 	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
@@ -24,24 +22,19 @@ import (
 type storage struct {
 	table  *table.Table
 	keys   *keys.Keys
-	pebble *pebbletable.Store
+	broken breakable // nil: the table's driver cannot break for good
 }
 
-func openStorage(cfg *config.Config, metrics *telemetry.Metrics, log hclog.Logger) (*storage, error) {
+func (h *Hub) openStorage(ctx context.Context) (*storage, error) {
+	cfg := h.opts.Config
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
-	rows := filepath.Join(cfg.DataDir, "table")
-	_, err := os.Stat(rows)
-	existed := err == nil
 	s := &storage{}
-	s.pebble, err = pebbletable.Open(rows, &pebbletable.Options{
-		OnTrouble: func(err error) { log.Warn("the embedded table had trouble and goes on", "error", err) },
-	})
+	existed, err := h.openTable(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	s.table = table.New(s.pebble, &table.Options{OnCost: costs(metrics)})
 	ring, err := localkeys.Open(filepath.Join(cfg.DataDir, "keyring.json"), &localkeys.Options{MustExist: existed})
 	if err != nil {
 		return nil, errors.Join(err, s.table.Close())
@@ -50,23 +43,20 @@ func openStorage(cfg *config.Config, metrics *telemetry.Metrics, log hclog.Logge
 	return s, nil
 }
 
-// costs reports what the table's calls consume.
-func costs(metrics *telemetry.Metrics) func(table.Cost) {
-	return func(c table.Cost) {
-		root := telemetry.RootClient
-		if c.Client == "" {
-			root = telemetry.RootHub
-		}
-		metrics.WriteUnits(root, c.WriteUnits)
-		if c.Call == "commit" {
-			metrics.Committed(string(model.CodeOf(c.Err)), c.Took)
-		}
+// failed is closed once the table's driver has broken for good.
+func (s *storage) failed() <-chan struct{} {
+	if s.broken == nil {
+		return nil
 	}
+	return s.broken.Failed()
 }
 
-func (s *storage) failed() <-chan struct{} { return s.pebble.Failed() }
-
-func (s *storage) err() error { return s.pebble.Err() }
+func (s *storage) err() error {
+	if s.broken == nil {
+		return nil
+	}
+	return s.broken.Err()
+}
 
 func (s *storage) close() error { return errors.Join(s.table.Close(), s.keys.Close()) }
 

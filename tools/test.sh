@@ -30,6 +30,12 @@ for lock in web/package-lock.json plugins/*/web/package-lock.json tests/browser/
 	fi
 done
 
+# The AWS-compatible servers that tests start on loopback are programs alone:
+# nothing of their packages is run at installation.
+if [ ! tools/awslocal/node_modules/.package-lock.json -nt tools/awslocal/package-lock.json ]; then
+	npm ci --ignore-scripts --no-audit --no-fund --prefix tools/awslocal </dev/null
+fi
+
 go build ./...
 go vet ./...
 # No cached results: go does not see the programs that end-to-end tests build

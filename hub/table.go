@@ -1,0 +1,83 @@
+package hub
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/channelhub/channelhub/hub/config"
+	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/storage/table"
+	"github.com/channelhub/channelhub/hub/storage/table/dynamotable"
+	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
+	"github.com/channelhub/channelhub/hub/telemetry"
+)
+
+// openTable opens the driver that configuration names. existed tells whether
+// the embedded table was there before.
+func (h *Hub) openTable(ctx context.Context, s *storage) (existed bool, err error) {
+	opts := &table.Options{OnCost: costs(h.metrics)}
+	cfg := h.opts.Config
+	if cfg.Storage.Table.Driver == config.DriverDynamoDB {
+		rows, err := h.openDynamoDB(ctx)
+		if err != nil {
+			return false, err
+		}
+		s.table = table.New(rows, opts)
+		return false, nil
+	}
+	rows := filepath.Join(cfg.DataDir, "table")
+	_, err = os.Stat(rows)
+	existed = err == nil
+	embedded, err := pebbletable.Open(rows, &pebbletable.Options{
+		OnTrouble: func(err error) { h.log.Warn("the embedded table had trouble and goes on", "error", err) },
+	})
+	if err != nil {
+		return existed, err
+	}
+	s.table, s.broken = table.New(embedded, opts), embedded
+	return existed, nil
+}
+
+// openDynamoDB opens the table of the fleet. Each client's rows are reached
+// with credentials of that client, if the operator has set up a role for it.
+func (h *Hub) openDynamoDB(ctx context.Context) (*dynamotable.Store, error) {
+	shared, err := h.loadAWS(ctx)
+	if err != nil {
+		return nil, err
+	}
+	settings := h.opts.Config.Storage.Table.DynamoDB
+	rows, err := dynamotable.Open(ctx, shared.Config(), &dynamotable.Options{
+		Table: settings.Table, Endpoint: settings.Endpoint, Clients: shared,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range rows.Found() {
+		if f.State == dynamotable.Warned {
+			h.log.Warn("the DynamoDB table is not as it should be", "check", f.Name, "found", f.Detail, "mend", f.Mend)
+		}
+	}
+	return rows, nil
+}
+
+// breakable is a driver that can break for good: its process must end. One
+// whose store is elsewhere never does; its calls fail, and then work again.
+type breakable interface {
+	Failed() <-chan struct{}
+	Err() error
+}
+
+// costs reports what the table's calls consume.
+func costs(metrics *telemetry.Metrics) func(table.Cost) {
+	return func(c table.Cost) {
+		root := telemetry.RootClient
+		if c.Client == "" {
+			root = telemetry.RootHub
+		}
+		metrics.WriteUnits(root, c.WriteUnits)
+		if c.Call == "commit" {
+			metrics.Committed(string(model.CodeOf(c.Err)), c.Took)
+		}
+	}
+}
