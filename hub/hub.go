@@ -27,6 +27,7 @@ import (
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
 	"github.com/channelhub/channelhub/hub/storage/awsconfig"
+	"github.com/channelhub/channelhub/hub/storage/blob"
 	"github.com/channelhub/channelhub/hub/storage/logsink"
 	"github.com/channelhub/channelhub/hub/store"
 	"github.com/channelhub/channelhub/hub/telemetry"
@@ -58,6 +59,7 @@ type Hub struct {
 
 	storage  *storage
 	store    *store.Store
+	blobs    *blob.Store
 	accounts *accounts.Registry
 	tokens   *access.Tokens
 	plugins  *pluginhost.Host
@@ -103,6 +105,9 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 		return nil, err
 	}
 	h.store = store.New(h.storage.table, h.storage.keys, &store.Options{OnFeed: h.metrics.FeedAppended})
+	if h.blobs, err = h.openBlob(ctx); err != nil {
+		return nil, err
+	}
 	h.accounts = accounts.NewRegistry()
 	h.tokens = access.NewTokens(h.store, nil)
 	h.plugins = pluginhost.New(&pluginhost.Options{
@@ -284,8 +289,11 @@ func (h *Hub) Close(ctx context.Context) error {
 	h.closeOnce.Do(func() {
 		h.publicListener.close()
 		h.adminListener.close()
+		if h.blobs != nil {
+			h.closeErr = h.blobs.Close()
+		}
 		if h.storage != nil {
-			h.closeErr = h.storage.close()
+			h.closeErr = errors.Join(h.closeErr, h.storage.close())
 		}
 		if h.sink != nil {
 			h.closeErr = errors.Join(h.closeErr, h.sink.Close(ctx))

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/hub/storage/blob"
 	"github.com/channelhub/channelhub/hub/storage/blob/driver"
 	"github.com/channelhub/channelhub/hub/storage/blob/drivertest"
@@ -66,6 +67,11 @@ func (w *world) open(opts *s3blob.Options) *s3blob.S3 {
 	opts.Endpoint = w.server.Endpoint
 	return s3blob.New(config(w.server.Access, w.server.Secret), w.resolve, opts)
 }
+
+// clients is a function as Sessions.
+type clients func(awsconfig.ClientScope) aws.CredentialsProvider
+
+func (c clients) ForClient(scope awsconfig.ClientScope) aws.CredentialsProvider { return c(scope) }
 
 func (w *world) port(opts *s3blob.Options) *blob.Store { return blob.New(w.open(opts), nil) }
 

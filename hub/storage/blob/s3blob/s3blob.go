@@ -28,6 +28,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/hub/storage/blob/driver"
 )
 
@@ -42,14 +43,19 @@ type Bucket struct {
 // caches what it likes.
 type Resolve func(ctx context.Context, client model.ClientID) (Bucket, error)
 
+// Sessions are credentials narrowed to a client; awsconfig.AWS makes them.
+type Sessions interface {
+	ForClient(scope awsconfig.ClientScope) aws.CredentialsProvider
+}
+
 // Options may be nil.
 type Options struct {
 	// Endpoint is a base URL instead of the region's own. Buckets are then
 	// named in the path.
 	Endpoint string
-	// Credentials returns a session that reaches the bucket of one client and
-	// no other. Nil, or a nil session: those of the configuration.
-	Credentials func(model.ClientID) aws.CredentialsProvider
+	// Clients gives each client's bucket a session that reaches no other.
+	// Nil, or a nil session: the credentials of the configuration.
+	Clients Sessions
 	// CallTimeout ends a request that is not answered; 30 s when zero, which
 	// is long for 5 MiB. Reading what is answered takes as long as it takes.
 	CallTimeout time.Duration
@@ -113,10 +119,10 @@ func (d *S3) prepare(ctx context.Context, client model.ClientID) (call, error) {
 		return call{}, model.Errorf(model.Corrupt, "find bucket", "what is noted of the bucket of client %s is not whole", client)
 	}
 	return call{Bucket: b, with: func(o *s3.Options) {
-		if d.opts.Credentials == nil {
+		if d.opts.Clients == nil {
 			return
 		}
-		if session := d.opts.Credentials(client); session != nil {
+		if session := d.opts.Clients.ForClient(awsconfig.ClientScope{Client: client, Bucket: b.Name}); session != nil {
 			o.Credentials = session
 		}
 	}}, nil

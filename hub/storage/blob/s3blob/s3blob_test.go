@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/hub/storage/blob"
 	"github.com/channelhub/channelhub/hub/storage/blob/s3blob"
 	"github.com/channelhub/channelhub/internal/awslocal"
@@ -100,13 +101,16 @@ func TestBucketThatIsGone(t *testing.T) {
 func TestSessionPerClient(t *testing.T) {
 	w := newWorld(t)
 	var asked []model.ClientID
-	h := w.port(&s3blob.Options{Credentials: func(id model.ClientID) aws.CredentialsProvider {
-		asked = append(asked, id)
-		if id == "globex" {
+	h := w.port(&s3blob.Options{Clients: clients(func(scope awsconfig.ClientScope) aws.CredentialsProvider {
+		asked = append(asked, scope.Client)
+		if scope.Bucket != w.buckets[scope.Client].Name {
+			t.Errorf("a session of %s for bucket %s", scope.Client, scope.Bucket)
+		}
+		if scope.Client == "globex" {
 			return credentials.NewStaticCredentialsProvider("AKIAOFSOMEBODYELSE", w.server.Secret, "")
 		}
 		return nil
-	}})
+	})})
 	put(t, h.For("acme"), "x")
 	if _, err := h.For("globex").Head(t.Context(), blob.NewKey()); !model.Is(err, model.Denied) {
 		t.Errorf("got %v, want denied", err)

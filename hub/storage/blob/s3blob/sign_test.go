@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/hub/storage/blob"
 	"github.com/channelhub/channelhub/hub/storage/blob/s3blob"
 )
@@ -159,7 +160,7 @@ func TestSessionOutlivesTheURL(t *testing.T) {
 			w := newWorld(t)
 			given := &sessions{w: w, lives: tc.lives}
 			cached := aws.NewCredentialsCache(given)
-			h := w.port(&s3blob.Options{Credentials: func(model.ClientID) aws.CredentialsProvider { return cached }}).For("acme")
+			h := w.port(&s3blob.Options{Clients: clients(func(awsconfig.ClientScope) aws.CredentialsProvider { return cached })}).For("acme")
 			key := put(t, h, "content")
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
