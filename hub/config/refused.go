@@ -19,6 +19,7 @@ type refusal struct {
 
 var refusals = []refusal{
 	// These come later.
+	{[]string{"storage", "blob", "driver"}, DriverS3, notInThisBuild, "use file"},
 	{[]string{"storage", "keys", "driver"}, DriverKMS, notInThisBuild, "use local"},
 	{[]string{"logging", "sink"}, SinkFile, notInThisBuild, "use stderr"},
 	{[]string{"logging", "sink"}, SinkCloudWatch, notInThisBuild, "use stderr"},
