@@ -110,8 +110,9 @@ func testMemory(t *testing.T, p Place) {
 		t.Error(err)
 	}
 	runtime.ReadMemStats(&after)
-	// A part's buffer grows by doubling; the rest is headers and copies.
-	if grown := after.TotalAlloc - before.TotalAlloc; grown > 6*blob.PartBytes {
+	// What is allocated and freed again counts too: a part's buffer grows by
+	// doubling, which is 32 MiB in all under the race detector.
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 9*blob.PartBytes {
 		t.Errorf("%d MiB were allocated on the way of 64", grown>>20)
 	}
 	wantUnfinished(t, p, 0)
