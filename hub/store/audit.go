@@ -55,39 +55,95 @@ type auditHeader struct {
 // Audit puts an act that changes no row of ours into the audit log.
 func (s *Store) Audit(ctx context.Context, act Act) error { return s.audited(ctx, act) }
 
+// auditTimeout is how long an act may wait for its audit row. The caller can
+// neither shorten it, and leave an act half told, nor lengthen it.
+const auditTimeout = 2 * time.Second
+
 // audited commits ops together with the audit row of the act that they are:
-// both are there, or neither (I7). A failed condition of an op comes back as
-// it is; a row that another hub appended meanwhile is stepped over.
+// both are there, or neither (I7). It answers within auditTimeout, also when
+// the table hangs: model.Unavailable then, and a commit that still lands
+// later brings act and row together. A failed condition of an op comes back
+// as it is; a row that another hub appended meanwhile is stepped over.
 func (s *Store) audited(ctx context.Context, act Act, ops ...table.Op) error {
-	last, err := s.lastAudit(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
+	done := make(chan error, 1)
+	s.appends.Add(1)
+	go func() {
+		defer s.appends.Done()
+		defer cancel()
+		done <- s.appendAudit(ctx, act, ops)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done: // it ended together with the time
+		return err
+	default:
+		return model.Wrap(model.Unavailable, "write audit row", ctx.Err())
+	}
+}
+
+func (s *Store) appendAudit(ctx context.Context, act Act, ops []table.Op) error {
+	sign, err := s.auditKey(ctx)
 	if err != nil {
-		return fmt.Errorf("write audit row: %w", err)
+		return err
+	}
+	head, err := s.auditHead(ctx)
+	if err != nil {
+		return err
 	}
 	for {
-		value, err := encodePlain(auditSchema, auditHeader{
-			N: last.N + 1, Prev: last.Hash[:], At: max(Millis(s.now()), Millis(last.At)),
-			Actor: act.Actor, Role: act.Role, Action: act.Action, Subject: act.Subject,
-			Outcome: act.Outcome, RequestID: act.RequestID,
-		})
+		acts := []Act{act}
+		if head.version == (table.Version{}) {
+			if head, err = s.adoptedHead(ctx); err != nil {
+				return err
+			}
+			if head.N > 0 {
+				acts = []Act{adoption(head.N), act}
+			}
+		}
+		next := head
+		rows := slices.Clone(ops)
+		for _, a := range acts {
+			value, err := encodePlain(auditSchema, auditHeader{
+				N: next.N + 1, Prev: next.Hash[:], At: max(Millis(s.now()), Millis(next.At)),
+				Actor: a.Actor, Role: a.Role, Action: a.Action, Subject: a.Subject,
+				Outcome: a.Outcome, RequestID: a.RequestID,
+			})
+			if err != nil {
+				return err
+			}
+			next.N++
+			next.Hash, next.At = sha256.Sum256(value), later(next.At, s.now())
+			rows = append(rows, table.Put(auditPK, rowSK(next.N), value).IfAbsent())
+		}
+		put, err := next.put(sign)
 		if err != nil {
 			return err
 		}
-		row := table.Put(auditPK, rowSK(last.N+1), value).IfAbsent()
-		_, err = s.table.Hub().Commit(ctx, append(slices.Clone(ops), row)...)
+		_, err = s.table.Hub().Commit(ctx, append(rows, put)...)
 		if err == nil {
 			return nil
 		}
 		c, conflict := errors.AsType[*table.ConflictError](err)
-		if !conflict || c.Index < len(ops) || c.Found == nil {
+		if !conflict || c.Index < len(ops) {
 			return fmt.Errorf("write audit row: %w", err)
 		}
-		if last, err = decodeAudit(*c.Found); err != nil {
+		was := head.version
+		if head, err = s.auditHead(ctx); err != nil {
 			return err
+		}
+		if head.version == was {
+			return model.Errorf(model.Corrupt, "write audit row", "row %d is there, and the checkpoint does not know it", next.N)
 		}
 	}
 }
 
-// lastAudit returns the newest row; the zero row when there is none.
+// lastAudit returns the newest row; the zero row when there is none. Only
+// adoption asks it: the checkpoint names the newest row otherwise.
 func (s *Store) lastAudit(ctx context.Context) (AuditRow, error) {
 	page, err := s.table.Hub().Query(ctx, table.Query{PK: auditPK, From: logRowTag, To: claimSK, Limit: 1, Reverse: true})
 	if err != nil || len(page.Rows) == 0 {

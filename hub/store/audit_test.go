@@ -195,7 +195,7 @@ func TestAuditRowsFindTampering(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			page, err := tab.Hub().Query(t.Context(), table.Query{PK: "audit", Limit: 10})
+			page, err := tab.Hub().Query(t.Context(), table.Query{PK: "audit", From: "\x01", Limit: 10})
 			if err != nil || len(page.Rows) != 3 {
 				t.Fatalf("%d rows, %v", len(page.Rows), err)
 			}

@@ -45,6 +45,7 @@ func (a *Admin) routes() []route {
 		{"Configuration", []access.Role{access.Configurator}, a.configRoutes()},
 		{"Journal", []access.Role{access.Operator}, a.journalRoutes()},
 		{"Messages", []access.Role{access.Operator}, a.messageRoutes()},
+		{"Audit", []access.Role{access.Auditor}, a.auditRoutes()},
 		{"The hub", nil, a.hubRoutes()},
 	} {
 		for _, r := range group.routes {
@@ -232,6 +233,28 @@ func (a *Admin) messageRoutes() []route {
 		},
 		Answers: []spec.Answer{spec.OK("The trace.", Trace{}), spec.Problem(404, "There is no such message, or it is past its retention.")},
 	}, nil, a.traceMessage}}
+}
+
+func (a *Admin) auditRoutes() []route {
+	query := func(name, description string) spec.Param {
+		return spec.Param{In: spec.Query, Name: name, Description: description}
+	}
+	return []route{
+		{spec.Operation{
+			ID: "listAudit", Method: "GET", Path: "/admin/v1/audit", Summary: "List what was done to the hub.",
+			Description: "A page may hold fewer entries than asked for, or none, while there is a `next_cursor`: a filter looks at many.",
+			Params: append([]spec.Param{
+				query("order", "`newest` first, as without it, or `oldest`."), query("since", "Not before this time."), query("until", "Before this time."),
+				query("actor", "Only this token's acts."), query("action", "Only this action."),
+			}, pageParams...),
+			Answers: []spec.Answer{spec.OK("Entries.", web.List[AuditEntry]{}), spec.Problem(422, "A filter or the cursor is wrong.")},
+		}, nil, a.listAudit},
+		{spec.Operation{
+			ID: "verifyAudit", Method: "GET", Path: "/admin/v1/audit/verify", Summary: "Read the whole audit log and name what does not hold.",
+			Description: "Every row is held against the one before it, and the newest against the signed checkpoint. That log and checkpoint were set back together cannot be seen from the table alone: keep `head`, `hash` and `public_key` elsewhere.",
+			Answers:     []spec.Answer{spec.OK("What was found.", AuditVerdict{})},
+		}, nil, a.verifyAudit},
+	}
 }
 
 func (a *Admin) hubRoutes() []route {
