@@ -99,8 +99,25 @@ func (c *Client) ReadConversation(ctx context.Context, id model.ConversationID) 
 // from. When it is not, ok is false and the row that is there comes back, to
 // be changed and put again.
 func (c *Client) PutConversation(ctx context.Context, v Conversation) (now Conversation, ok bool, err error) {
+	op, err := c.conversationOp(ctx, v)
+	if err != nil {
+		return v, false, err
+	}
+	version, err := c.rows.Commit(ctx, op)
+	if err == nil {
+		v.version = version
+		c.conversations.Set(v.ID, v)
+		return v, true, nil
+	}
+	now, err = c.conversationAfter(ctx, v, err)
+	return now, false, err
+}
+
+// conversationOp puts the row T if it still is the version that v was made
+// from.
+func (c *Client) conversationOp(ctx context.Context, v Conversation) (table.Op, error) {
 	if v.Key == seal.ErasedKey {
-		return v, false, model.Errorf(model.NotFound, "write conversation", "the contact was erased")
+		return table.Op{}, model.Errorf(model.NotFound, "write conversation", "the contact was erased")
 	}
 	value, err := c.encode(ctx, conversationPK(v.ID), conversationSK, conversationSchema, v.Key, conversationHeader{
 		Account: v.Account, Contact: v.Contact, Key: v.Key,
@@ -110,26 +127,24 @@ func (c *Client) PutConversation(ctx context.Context, v Conversation) (now Conve
 		OptedOut: v.OptedOut, ReadByCSR: v.ReadByCSR, ReadByCustomer: v.ReadByCustomer,
 	}, contactBody{Addresses: v.Addresses, DisplayName: v.DisplayName})
 	if err != nil {
-		return v, false, fmt.Errorf("write conversation: %w", err)
+		return table.Op{}, fmt.Errorf("write conversation: %w", err)
 	}
-	op := table.Put(conversationPK(v.ID), conversationSK, value).IfVersion(v.version)
-	version, err := c.rows.Commit(ctx, op)
-	if err == nil {
-		v.version = version
-		c.conversations.Set(v.ID, v)
-		return v, true, nil
-	}
+	return table.Put(conversationPK(v.ID), conversationSK, value).IfVersion(v.version), nil
+}
+
+// conversationAfter returns the row that made the put of v fail with err, or
+// why there is none.
+func (c *Client) conversationAfter(ctx context.Context, v Conversation, err error) (Conversation, error) {
 	found, conflict := conflictOf(err)
-	if !conflict {
+	switch {
+	case !conflict:
 		c.conversations.Invalidate(v.ID)
-		return v, false, fmt.Errorf("write conversation: %w", err)
-	}
-	if found == nil {
+		return v, fmt.Errorf("write conversation: %w", err)
+	case found == nil:
 		c.conversations.Invalidate(v.ID)
-		return v, false, model.Errorf(model.NotFound, "write conversation", "the conversation was removed")
+		return v, model.Errorf(model.NotFound, "write conversation", "the conversation was removed")
 	}
-	now, err = c.keepConversation(ctx, v.ID, *found)
-	return now, false, err
+	return c.keepConversation(ctx, v.ID, *found)
 }
 
 func (c *Client) keepConversation(ctx context.Context, id model.ConversationID, row table.Row) (Conversation, error) {

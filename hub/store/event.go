@@ -79,9 +79,8 @@ func (c *Client) Event(ctx context.Context, conv model.ConversationID, key model
 	return c.decodeEvent(ctx, conv, key, row)
 }
 
-// PutEvent writes the row E unless it is there, and returns the row that is
-// there now and whether this call wrote it.
-func (c *Client) PutEvent(ctx context.Context, e StoredEvent) (StoredEvent, bool, error) {
+// eventOp puts the row E unless it is there.
+func (c *Client) eventOp(ctx context.Context, e StoredEvent) (table.Op, error) {
 	pk, sk := conversationPK(e.Conversation), eventSK(e.Key)
 	value, err := c.encode(ctx, pk, sk, eventSchema, e.SealKey, eventHeader{
 		Account: e.Account, Key: e.SealKey, Type: e.Type,
@@ -89,17 +88,28 @@ func (c *Client) PutEvent(ctx context.Context, e StoredEvent) (StoredEvent, bool
 		ContentUntil: Millis(e.ContentUntil), Traceparent: e.Traceparent,
 	}, eventBody{Event: lean(e.Event), FetchRefs: e.FetchRefs})
 	if err != nil {
-		return StoredEvent{}, false, fmt.Errorf("write event: %w", err)
+		return table.Op{}, fmt.Errorf("write event: %w", err)
 	}
-	row, created, err := putOrFound(ctx, c.rows, pk, sk, value, e.Expires)
-	switch {
-	case err != nil:
-		return StoredEvent{}, false, fmt.Errorf("write event: %w", err)
-	case created:
+	return table.Put(pk, sk, value).IfAbsent().ExpireAt(e.Expires), nil
+}
+
+// PutEvent writes the row E unless it is there, and returns the row that is
+// there now and whether this call wrote it.
+func (c *Client) PutEvent(ctx context.Context, e StoredEvent) (StoredEvent, bool, error) {
+	op, err := c.eventOp(ctx, e)
+	if err != nil {
+		return StoredEvent{}, false, err
+	}
+	_, err = c.rows.Commit(ctx, op)
+	if err == nil {
 		c.fill(&e)
 		return e, true, nil
 	}
-	found, err := c.decodeEvent(ctx, e.Conversation, e.Key, row)
+	row, conflict := conflictOf(err)
+	if !conflict || row == nil {
+		return StoredEvent{}, false, fmt.Errorf("write event: %w", err)
+	}
+	found, err := c.decodeEvent(ctx, e.Conversation, e.Key, *row)
 	return found, false, err
 }
 

@@ -16,7 +16,7 @@ import (
 // steps are the same on every driver, so a handful shows that the driver keeps
 // what they rely on.
 var onDynamoDB = []string{
-	"inbound.after_T", "inbound.after_E", "outbound.after_intent", "outbound.after_send", "outbound.after_outcome",
+	"table.between_steps", "inbound.after_E", "outbound.after_intent", "outbound.after_send", "outbound.after_outcome",
 }
 
 // TestCrashOnDynamoDB kills the hub like TestCrash, with its rows in DynamoDB.

@@ -5,7 +5,7 @@
 //
 // A room marks a place with one line:
 //
-//	failpoint.Hit("inbound.after_T")
+//	failpoint.Hit("inbound.after_E")
 //
 // or, where an error makes sense,
 //
@@ -18,7 +18,7 @@
 //
 // The command reads HUB_FAILPOINTS once, at its start, and hands it to Enable:
 //
-//	HUB_FAILPOINTS="inbound.after_T=kill:3,table.commit=error"
+//	HUB_FAILPOINTS="inbound.after_E=kill:3,table.commit=error"
 package failpoint
 
 import (

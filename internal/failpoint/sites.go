@@ -8,7 +8,6 @@ var sites = []string{
 	"accounts.after_told",
 	"inbound.after_E",
 	"inbound.after_L",
-	"inbound.after_T",
 	"inbound.before_L",
 	"inbound.before_T",
 	"journal.after_append",
@@ -35,4 +34,5 @@ var sites = []string{
 	"retention.after_summary",
 	"retention.after_tombstone",
 	"retention.after_trim",
+	"table.between_steps",
 }

@@ -25,8 +25,8 @@ func (in *Inbound) commit(ctx context.Context, client *store.Client, acct accoun
 	if err != nil {
 		return stored, false, err
 	}
-	stored, err = client.Event(ctx, dir.Conversation, key)
-	if model.Is(err, model.NotFound) {
+	stored, found, err := in.repeated(ctx, client, dir, key, ev)
+	if err == nil && !found {
 		if ev.Type == model.ConversationEnded {
 			if over, err := sessionOver(ctx, client, dir.Conversation); err != nil || over {
 				return store.StoredEvent{}, false, err
@@ -47,56 +47,61 @@ func (in *Inbound) commit(ctx context.Context, client *store.Client, acct accoun
 	return stored, fresh, nil
 }
 
-// promise writes T and E.
-func (in *Inbound) promise(ctx context.Context, client *store.Client, acct accounts.Account, dir store.Directory, key model.Random16, ev pluginhost.Event, received time.Time) (store.StoredEvent, bool, error) {
-	failpoint.Hit("inbound.before_T")
-	conv, err := in.touch(ctx, client, acct, dir, ev)
-	if err != nil {
-		return store.StoredEvent{}, false, err
+// repeated returns the event's row if it is there. Where T and E are written
+// together the row is not looked for: a repeat shows when they are.
+func (in *Inbound) repeated(ctx context.Context, client *store.Client, dir store.Directory, key model.Random16, ev pluginhost.Event) (store.StoredEvent, bool, error) {
+	if client.PromisesTogether() && ev.Type != model.ConversationEnded {
+		return store.StoredEvent{}, false, nil
 	}
-	failpoint.Hit("inbound.after_T")
-	tail, err := client.Feed(dir.Conversation).Tail(ctx)
-	if err != nil {
-		return store.StoredEvent{}, false, err
+	stored, err := client.Event(ctx, dir.Conversation, key)
+	if model.Is(err, model.NotFound) {
+		return store.StoredEvent{}, false, nil
 	}
-	keep := in.retention(acct.Client)
-	stored, fresh, err := client.PutEvent(ctx, store.StoredEvent{
-		Conversation: dir.Conversation, Key: key, Account: acct.ID, SealKey: conv.Key, Type: ev.Type,
-		In: conv.In, Committed: conv.Committed, Tail: tail, Received: received,
-		ContentUntil: received.Add(keep.Undelivered), Expires: received.Add(keep.RowLife()),
-		Traceparent: ev.Traceparent,
-		Event:       compose(acct, conv, ev), FetchRefs: ev.FetchRefs,
-	})
-	failpoint.Hit("inbound.after_E")
-	return stored, fresh, err
+	return stored, err == nil, err
 }
 
 // maxConflicts bounds how often T is tried: with a lock in this process, only
 // other hubs can get in between.
 const maxConflicts = 20
 
-// touch is step T: it gives the event its number and commit time, and keeps the
-// conversation's session and contact up to date.
-func (in *Inbound) touch(ctx context.Context, client *store.Client, acct accounts.Account, dir store.Directory, ev pluginhost.Event) (store.Conversation, error) {
+// promise writes T, which gives the event its number and commit time and keeps
+// the conversation's session and contact up to date, and E.
+func (in *Inbound) promise(ctx context.Context, client *store.Client, acct accounts.Account, dir store.Directory, key model.Random16, ev pluginhost.Event, received time.Time) (store.StoredEvent, bool, error) {
+	failpoint.Hit("inbound.before_T")
 	conv, err := client.Conversation(ctx, dir.Conversation)
 	if model.Is(err, model.NotFound) {
 		conv, err = store.Conversation{ID: dir.Conversation, Account: acct.ID, Contact: dir.Contact, Key: dir.Key()}, nil
 	}
 	if err != nil {
-		return store.Conversation{}, err
+		return store.StoredEvent{}, false, err
 	}
+	tail, err := client.Feed(dir.Conversation).Tail(ctx)
+	if err != nil {
+		return store.StoredEvent{}, false, err
+	}
+	keep := in.retention(acct.Client)
 	for range maxConflicts {
 		next, err := in.next(ctx, client, conv, ev)
 		if err != nil {
-			return store.Conversation{}, err
+			return store.StoredEvent{}, false, err
 		}
-		now, ok, err := client.PutConversation(ctx, next)
-		if err != nil || ok {
-			return now, err
+		done, err := client.Promise(ctx, next, store.StoredEvent{
+			Conversation: dir.Conversation, Key: key, Account: acct.ID, SealKey: next.Key, Type: ev.Type,
+			In: next.In, Committed: next.Committed, Tail: tail, Received: received,
+			ContentUntil: received.Add(keep.Undelivered), Expires: received.Add(keep.RowLife()),
+			Traceparent: ev.Traceparent,
+			Event:       compose(acct, next, ev), FetchRefs: ev.FetchRefs,
+		})
+		switch {
+		case err != nil:
+			return store.StoredEvent{}, false, err
+		case !done.Stale:
+			failpoint.Hit("inbound.after_E")
+			return done.Event, done.Fresh, nil
 		}
-		conv = now
+		conv = done.Conversation
 	}
-	return store.Conversation{}, model.Wrap(model.Unavailable, "commit conversation", errNoProgress)
+	return store.StoredEvent{}, false, model.Wrap(model.Unavailable, "commit conversation", errNoProgress)
 }
 
 // next is the conversation with the event in it.

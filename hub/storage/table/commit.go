@@ -32,6 +32,13 @@ import (
 // A put without a condition never conflicts; after a lost answer it may be
 // applied a second time, over what another writer has put meanwhile.
 func (h Handle) Commit(ctx context.Context, ops ...Op) (Version, error) {
+	return h.commit(ctx, h.table.driver.Commit, ops)
+}
+
+// apply is a driver's way to commit.
+type apply func(ctx context.Context, id driver.ID, ops []driver.Op) (driver.Cost, error)
+
+func (h Handle) commit(ctx context.Context, apply apply, ops []Op) (Version, error) {
 	lowered, err := h.lower(ops)
 	if err != nil {
 		return Version{}, err
@@ -40,7 +47,7 @@ func (h Handle) Commit(ctx context.Context, ops ...Op) (Version, error) {
 	unsure := false // whether an attempt so far may have landed unheard
 	err = retry(ctx, func() error {
 		began := time.Now()
-		cost, err := h.table.driver.Commit(ctx, id, lowered)
+		cost, err := apply(ctx, id, lowered)
 		h.spent("commit", began, cost, err)
 		if c, ok := errors.AsType[*driver.ConflictError](err); ok && unsure {
 			return h.settle(ctx, id, lowered, c)

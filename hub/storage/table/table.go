@@ -65,9 +65,10 @@ type Options struct {
 // Table is a store of rows. It is safe for concurrent use and owns its driver:
 // Close closes it.
 type Table struct {
-	driver driver.Driver
-	now    func() time.Time
-	onCost func(Cost)
+	driver  driver.Driver
+	stepper driver.Stepper // nil: steps are commits of their own
+	now     func() time.Time
+	onCost  func(Cost)
 }
 
 // New returns a Table over d; nil opts means the defaults.
@@ -79,6 +80,7 @@ func New(d driver.Driver, opts *Options) *Table {
 	if t.now == nil {
 		t.now = time.Now
 	}
+	t.stepper, _ = d.(driver.Stepper)
 	return t
 }
 

@@ -140,5 +140,13 @@ type Sweeper interface {
 	Sweep(ctx context.Context, expiredBy time.Time) (int, error)
 }
 
+// Stepper is implemented by drivers for which one commit of several ops is
+// cheaper than a commit for each.
+type Stepper interface {
+	// CommitSteps is Commit, for ops that need not land together but may. Each
+	// is billed as the commit of its own that it would be elsewhere.
+	CommitSteps(ctx context.Context, id ID, ops []Op) (Cost, error)
+}
+
 // Code makes drivers' errors read alike.
 func Code(code model.Code, op string, err error) error { return model.Wrap(code, op, err) }

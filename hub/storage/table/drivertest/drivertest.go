@@ -55,6 +55,7 @@ func Run(t *testing.T, h Harness) {
 		{"limits/one row twice", testRowTwice},
 		{"limits/queries", testQueryLimits},
 		{"roots/handles reach only their own", testRoots},
+		{"steps/in order", testSteps},
 		{"expiry/hidden at the instant", testExpiryHides},
 		{"expiry/grace in conditions", testExpiryGrace},
 		{"expiry/full pages over expired rows", testPagesOverExpired},

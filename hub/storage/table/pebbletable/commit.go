@@ -21,6 +21,15 @@ import (
 // cannot survive it. When it does not hold, or there is nothing to write, the
 // answer itself waits until what it tells is durable.
 func (st *Store) Commit(ctx context.Context, id driver.ID, ops []driver.Op) (driver.Cost, error) {
+	cost, err := st.CommitSteps(ctx, id, ops)
+	if len(ops) > 1 {
+		cost.WriteUnits *= 2 // a transaction
+	}
+	return cost, err
+}
+
+// CommitSteps implements driver.Stepper: one batch and one sync serve all ops.
+func (st *Store) CommitSteps(ctx context.Context, id driver.ID, ops []driver.Op) (driver.Cost, error) {
 	if err := st.ready(ctx); err != nil {
 		return driver.Cost{}, err
 	}

@@ -20,7 +20,7 @@ func units(size, unit int) float64 { return float64(max(1, (size+unit-1)/unit)) 
 
 func readCost(size int) driver.Cost { return driver.Cost{ReadUnits: units(size, readUnit)} }
 
-// commitCost counts each op by the larger of the row it meets and the row it
+// commitCost counts each op as a commit of its own, by the larger of the row it meets and the row it
 // leaves. found is the billed size of the row met, 0 when there was none or
 // when an op without a condition did not look.
 func commitCost(ops []driver.Op, found []int) driver.Cost {
@@ -31,9 +31,6 @@ func commitCost(ops []driver.Op, found []int) driver.Cost {
 			size = max(size, billedSize(o.Key, len(o.Value)))
 		}
 		c.WriteUnits += units(size, writeUnit)
-	}
-	if len(ops) > 1 {
-		c.WriteUnits *= 2
 	}
 	return c
 }
