@@ -122,8 +122,8 @@ func Worth(errs []error) error {
 }
 
 // final reports whether a repeat would meet the same error. A refusal by the
-// root of keys is not final: the event waits with its provider until the hub
-// may open the client's rows again.
+// root of keys is not final: the event waits, with its provider or in the
+// journal, until the hub may open the client's rows again.
 func final(err error) bool {
 	return model.Is(err, model.Invalid) || model.Is(err, model.NotFound)
 }

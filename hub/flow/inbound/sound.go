@@ -2,10 +2,11 @@ package inbound
 
 import (
 	"context"
-	"encoding/binary"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/google/uuid"
 
 	"github.com/channelhub/channelhub/hub/accounts"
 	"github.com/channelhub/channelhub/hub/model"
@@ -143,7 +144,15 @@ func cut(s string, n int) string {
 // why. Without the letter it may be repeated: then the refusal is not final.
 func (in *Inbound) refuse(ctx context.Context, client *store.Client, acct accounts.Account, ev pluginhost.Event, received time.Time, reason string, why error) error {
 	in.Metrics.Inbound(string(acct.Plugin), telemetry.InboundRefused)
-	id, err := letterID(ctx, client, acct.ID, ev, received)
+	at := ev.OccurredAt
+	if at.IsZero() {
+		at = received
+	}
+	who := ev.DedupeKey
+	if who == "" { // nothing tells a repeat of it
+		who = uuid.NewString()
+	}
+	id, err := client.LetterID(ctx, at, "event", string(acct.ID), who)
 	if err != nil {
 		return err
 	}
@@ -156,24 +165,4 @@ func (in *Inbound) refuse(ctx context.Context, client *store.Client, acct accoun
 	}
 	in.Metrics.DeadLettered()
 	return model.Wrap(model.Invalid, "accept event", why)
-}
-
-// letterID names the letter of an event: by its age first, as those of
-// messages, and the same for a repeat as far as the event says who it is.
-func letterID(ctx context.Context, client *store.Client, account model.AccountID, ev pluginhost.Event, received time.Time) (model.Random16, error) {
-	id := model.NewRandom16()
-	if ev.DedupeKey != "" {
-		var err error
-		if id, err = client.EventKey(ctx, account, ev.DedupeKey); err != nil {
-			return id, err
-		}
-	}
-	at := ev.OccurredAt
-	if at.IsZero() {
-		at = received
-	}
-	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(max(at.UnixMilli(), 0)))
-	copy(id[:6], ms[2:])
-	return id, nil
 }

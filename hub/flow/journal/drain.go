@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -155,6 +156,12 @@ func (j *Journal) failed(ctx context.Context, r *route, e store.JournalEntry, ca
 	if ctx.Err() != nil {
 		return 0, cause
 	}
+	if _, ok := errors.AsType[*lockedError](cause); ok {
+		r.pause(j.Now().Add(sweepEvery)) // a round comes by itself that often
+		j.Logger.Error("a journaled entry waits for the root of keys", telemetry.FieldPlugin, r.log.Route.Plugin,
+			telemetry.FieldAccount, r.log.Route.Account, telemetry.FieldError, cause)
+		return 0, cause
+	}
 	// While the store cannot note the attempt it does not count either.
 	attempts, err := r.log.Tried(ctx)
 	if err != nil {
@@ -173,7 +180,7 @@ func (j *Journal) failed(ctx context.Context, r *route, e store.JournalEntry, ca
 		return 0, cause
 	}
 	content, err := r.log.Content(ctx, e)
-	if err != nil && model.CodeOf(err).Temporary() {
+	if err != nil && !model.Is(err, model.Corrupt) && !model.Is(err, model.NotFound) {
 		return 0, err
 	}
 	if err := j.letter(ctx, r.log.Route, e, content, reasonFails); err != nil {

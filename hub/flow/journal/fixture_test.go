@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
 	"github.com/channelhub/channelhub/hub/storage/keys"
+	"github.com/channelhub/channelhub/hub/storage/keys/driver"
 	"github.com/channelhub/channelhub/hub/storage/keys/localkeys"
 	"github.com/channelhub/channelhub/hub/storage/table"
 	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
@@ -36,12 +38,26 @@ type world struct {
 	store     *store.Store
 	inbound   *inbound.Inbound
 	connector *connector
+	root      *root
 	*Journal
 
 	registry *accounts.Registry
 
 	mu  sync.Mutex
 	now time.Time
+}
+
+// root is a root of keys that can refuse.
+type root struct {
+	driver.Driver
+	denied atomic.Bool
+}
+
+func (r *root) Unwrap(ctx context.Context, kc driver.Context, wrapped []byte) ([]byte, error) {
+	if r.denied.Load() {
+		return nil, model.Errorf(model.Denied, "unwrap", "the key is disabled")
+	}
+	return r.Driver.Unwrap(ctx, kc, wrapped)
 }
 
 func newWorld(t *testing.T) *world {
@@ -56,7 +72,8 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.store = store.New(table.New(rows, &table.Options{Now: w.Now}), keys.New(ring), &store.Options{Now: w.Now})
+	w.root = &root{Driver: ring}
+	w.store = store.New(table.New(rows, &table.Options{Now: w.Now}), keys.New(w.root), &store.Options{Now: w.Now})
 	t.Cleanup(func() {
 		if err := w.store.Close(); err != nil {
 			t.Error(err)

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 
@@ -24,6 +25,25 @@ var (
 	expired  = verdict{became: store.JournalTally{Expired: 1}}
 )
 
+// lockedError is that of a root of keys that is away or refuses: it says
+// nothing about the entry, which waits until the hub may open and seal again.
+type lockedError struct{ err error }
+
+func (e *lockedError) Error() string { return e.err.Error() }
+
+func (e *lockedError) Unwrap() error { return e.err }
+
+// locked marks the error of making an entry durable, if the root of keys
+// refused it.
+func locked(err error) error {
+	for at := err; at != nil; at = errors.Unwrap(at) {
+		if e, ok := errors.AsType[*model.Error](at); ok && e.Code == model.Denied {
+			return &lockedError{model.Wrap(model.Unavailable, "make journal entry durable", err)}
+		}
+	}
+	return err
+}
+
 // translated is what a connector made of one entry.
 type translated struct {
 	items  []pluginhost.Item
@@ -41,10 +61,10 @@ func (j *Journal) handOver(ctx context.Context, log *store.Journal, entries []st
 		switch {
 		case err == nil:
 			readable, contents = append(readable, i), append(contents, content)
-		case model.CodeOf(err).Temporary():
-			return nil, err
 		case model.Is(err, model.NotFound):
 			verdicts[i] = expired
+		case !model.Is(err, model.Corrupt):
+			return nil, &lockedError{model.Wrap(model.Unavailable, "open journal entry", err)}
 		default:
 			verdicts[i] = j.refuse(ctx, log.Route, e, nil, reasonUnreadable, err)
 		}
@@ -86,7 +106,7 @@ func (j *Journal) handOver(ctx context.Context, log *store.Journal, entries []st
 // with what came in, still sealed. Without the letter the entry stays.
 func (j *Journal) refuse(ctx context.Context, route store.JournalRoute, e store.JournalEntry, content []byte, reason string, cause error) verdict {
 	if err := j.letter(ctx, route, e, content, reason); err != nil {
-		return verdict{err: err}
+		return verdict{err: locked(err)}
 	}
 	j.Logger.Warn("a journaled entry was refused", telemetry.FieldPlugin, route.Plugin, telemetry.FieldAccount, route.Account,
 		"entry", entryID(route, e.N), telemetry.FieldCode, model.CodeOf(cause))
@@ -112,7 +132,7 @@ func (j *Journal) requests(ctx context.Context, route store.JournalRoute, conten
 			reply, err := j.Commit(ctx, route.Plugin, route.Account, asked[i].ReceivedAt, res)
 			switch {
 			case err != nil:
-				return verdict{err: err}
+				return verdict{err: locked(err)}
 			case reply.Status >= http.StatusInternalServerError:
 				return verdict{err: model.Errorf(model.Unavailable, "replay request", "the connector answered with status %d", reply.Status)}
 			case reply.Status >= http.StatusBadRequest:
@@ -147,7 +167,7 @@ func (j *Journal) frames(ctx context.Context, route store.JournalRoute, contents
 				Plugin: route.Plugin, Verified: []model.AccountID{route.Account}, Received: asked[i].ReceivedAt,
 			}, res.Items)
 			if err := inbound.Worth(errs); err != nil {
-				return verdict{err: model.Wrap(model.Unavailable, "replay frame", err)}
+				return verdict{err: locked(model.Wrap(model.Unavailable, "replay frame", err))}
 			}
 			for _, err := range errs {
 				if err != nil {

@@ -225,6 +225,49 @@ func TestPauses(t *testing.T) {
 	}
 }
 
+// TestDenied has the root of keys refuse: an entry that the hub may not open or
+// whose events it may not seal waits, however often it is tried.
+func TestDenied(t *testing.T) {
+	w := newWorld(t)
+	commit := w.Commit
+	denied := false
+	w.restart(func(o *Options) {
+		o.Commit = func(ctx context.Context, plugin model.PluginID, account model.AccountID, received time.Time, res pluginhost.HTTPResult) (pluginhost.HTTPReply, error) {
+			if denied {
+				return pluginhost.HTTPReply{}, model.Wrap(model.Unavailable, "commit", model.Wrap(model.Denied, "wrap key", errTest))
+			}
+			return commit(ctx, plugin, account, received, res)
+		}
+	})
+	all, texts := some("ada", 3)
+	w.keep(all...)
+	waits := func(what string) {
+		t.Helper()
+		for range 2 * maxAttempts {
+			if taken, waiting := w.replay(); taken != 0 || waiting != 3 {
+				t.Fatalf("%s: %d were taken and %d wait, want none and 3", what, taken, waiting)
+			}
+		}
+	}
+	denied = true
+	waits("seal")
+	denied = false
+	w.root.denied.Store(true)
+	w.pass(2 * time.Hour) // keysets are asked for anew
+	waits("open")
+	w.root.denied.Store(false)
+	w.pass(time.Hour) // a refusal is remembered for a while
+	if taken, waiting := w.replay(); taken != 3 || waiting != 0 {
+		t.Fatalf("%d were taken and %d wait", taken, waiting)
+	}
+	if diff := cmp.Diff(texts, w.feed()); diff != "" {
+		t.Errorf("the feed (-want +got):\n%s", diff)
+	}
+	if reasons, _ := w.letters(); len(reasons) != 0 {
+		t.Errorf("they left letters: %v", reasons)
+	}
+}
+
 // TestCommitFails has one customer's message fail to commit: what that
 // customer said behind it waits, and comes in order.
 func TestCommitFails(t *testing.T) {
