@@ -30,6 +30,7 @@ const (
 	AccountResume Action = "account.resume"
 	ConfigReload  Action = "config.reload"
 	JournalReplay Action = "journal.replay"
+	RetentionRun  Action = "retention.run"
 )
 
 // The outcomes that are no code.

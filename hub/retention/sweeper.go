@@ -56,7 +56,8 @@ type Sweeper struct {
 	late     map[model.ClientID]map[Class]time.Duration
 	last     time.Time // when the last pass ended
 
-	pass sync.Mutex // one pass at a time
+	pass   sync.Mutex    // one pass at a time
+	counts map[Class]int // what the pass under way has removed; belongs to it
 }
 
 // NewSweeper returns a Sweeper.
@@ -102,8 +103,16 @@ func (s *Sweeper) Run(ctx context.Context) {
 // Pass sweeps every client once. What fails is tried again in the next pass,
 // and does not hold up the others.
 func (s *Sweeper) Pass(ctx context.Context) error {
+	_, err := s.Sweep(ctx)
+	return err
+}
+
+// Sweep is a pass that tells how much it removed of each class, also when
+// something failed.
+func (s *Sweeper) Sweep(ctx context.Context) (map[Class]int, error) {
 	s.pass.Lock()
 	defer s.pass.Unlock()
+	s.counts = map[Class]int{}
 	var errs []error
 	for _, id := range s.o.Clients() {
 		if err := s.client(ctx, id); err != nil {
@@ -115,8 +124,9 @@ func (s *Sweeper) Pass(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	s.o.Metrics.Swept(string(Expired), n)
+	s.counts[Expired] += n
 	s.report()
-	return errors.Join(errs...)
+	return s.counts, errors.Join(errs...)
 }
 
 func (s *Sweeper) client(ctx context.Context, id model.ClientID) error {
@@ -176,6 +186,7 @@ func (s *Sweeper) removed(ctx context.Context, client model.ClientID, class Clas
 	if n == 0 {
 		return
 	}
+	s.counts[class] += n
 	s.o.Metrics.Swept(string(class), n)
 	if s.o.Swept != nil {
 		s.o.Swept(ctx, client, class, n)
