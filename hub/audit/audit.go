@@ -31,6 +31,8 @@ const (
 	ConfigReload  Action = "config.reload"
 	JournalReplay Action = "journal.replay"
 	RetentionRun  Action = "retention.run"
+	LetterReplay  Action = "deadletter.replay"
+	LetterDiscard Action = "deadletter.discard"
 )
 
 // The outcomes that are no code.

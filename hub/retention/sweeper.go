@@ -53,6 +53,7 @@ type Sweeper struct {
 
 	mu       sync.Mutex
 	deleters map[string]Deleter
+	resumes  map[string]bool // kinds that remove nothing
 	late     map[model.ClientID]map[Class]time.Duration
 	last     time.Time // when the last pass ended
 
@@ -74,7 +75,7 @@ func NewSweeper(o SweeperOptions) *Sweeper {
 	if o.Pages <= 0 {
 		o.Pages = 50
 	}
-	return &Sweeper{o: o, deleters: map[string]Deleter{}, late: map[model.ClientID]map[Class]time.Duration{}}
+	return &Sweeper{o: o, deleters: map[string]Deleter{}, resumes: map[string]bool{}, late: map[model.ClientID]map[Class]time.Duration{}}
 }
 
 // Register says who removes what is due of a kind. It is called before Run.
@@ -82,6 +83,16 @@ func (s *Sweeper) Register(kind string, d Deleter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.deleters[kind] = d
+}
+
+// Resume says who completes what a crash may have cut off: its note is due a
+// moment after the thing was begun. Nothing is counted as removed. It is
+// called before Run.
+func (s *Sweeper) Resume(kind string, f Deleter) {
+	s.Register(kind, f)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resumes[kind] = true
 }
 
 // Run sweeps until ctx ends.
@@ -160,6 +171,7 @@ func (s *Sweeper) due(ctx context.Context, client *store.Client) error {
 	err := client.Due(ctx, now, func(d store.Due) error {
 		s.mu.Lock()
 		remove, ok := s.deleters[d.Kind]
+		counts := !s.resumes[d.Kind]
 		s.mu.Unlock()
 		var err error = model.Errorf(model.Internal, "remove what is due", "nobody removes things of kind %q", d.Kind)
 		if ok {
@@ -174,7 +186,9 @@ func (s *Sweeper) due(ctx context.Context, client *store.Client) error {
 			}
 			return err
 		}
-		removed++
+		if counts {
+			removed++
+		}
 		return nil
 	})
 	s.removed(ctx, client.ID, Attachments, removed)
