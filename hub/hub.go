@@ -171,7 +171,7 @@ func (h *Hub) wire() error {
 	}
 	h.admin, err = admin.New(admin.Options{
 		Store: h.store, Accounts: h.accounts, Tokens: h.tokens, Plugins: h.plugins,
-		Config: control{h}, Switches: control{h}, Journal: journalFace{h.journal}, Checks: h.checks, Metrics: h.metrics, Version: h.version,
+		Config: control{h}, Switches: control{h}, Journal: journalFace{h.journal}, Sweeper: h.sweeper, Letters: letters{h}, Checks: h.checks, Metrics: h.metrics, Version: h.version,
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/retention"
 )
@@ -16,6 +17,7 @@ func (h *Hub) openRetention() {
 		Store: h.store, Ends: h.ends, Policies: policies, Clients: h.clientIDs,
 		Logger: h.log.Named("retention"), Metrics: h.metrics,
 	})
+	h.sweeper.Resume(outbound.DueReplay, h.resumeReplay)
 }
 
 func (h *Hub) clientIDs() []model.ClientID {

@@ -51,7 +51,8 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newServeCommand(), newConfigCommand(), newPluginCommand(), newClientCommand(), newAccountCommand(),
-		newTokenCommand(), newMessageCommand(), newEventCommand(), newJournalCommand(), newAuditCommand(), newVersionCommand(),
+		newTokenCommand(), newMessageCommand(), newEventCommand(), newJournalCommand(), newDeadLetterCommand(),
+		newRetentionCommand(), newAuditCommand(), newVersionCommand(),
 	)
 	strictly(root)
 	return root

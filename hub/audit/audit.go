@@ -30,6 +30,9 @@ const (
 	AccountResume Action = "account.resume"
 	ConfigReload  Action = "config.reload"
 	JournalReplay Action = "journal.replay"
+	RetentionRun  Action = "retention.run"
+	LetterReplay  Action = "deadletter.replay"
+	LetterDiscard Action = "deadletter.discard"
 )
 
 // The outcomes that are no code.

@@ -26,8 +26,9 @@ var moves = map[Status][]Status{
 	Delivered: {Read},
 	Held:      {Queued, Sent, Delivered, Read, Failed, Expired, Discarded},
 	// What a provider says late, in the outcome of an attempt or in a receipt,
-	// stands against our guess: it wins.
-	Failed:  {Queued, Sent, Delivered, Read},
+	// stands against our guess: it wins. An operator replays or discards what
+	// lies as a dead letter.
+	Failed:  {Queued, Sent, Delivered, Read, Discarded},
 	Expired: {Sent, Delivered, Read},
 }
 

@@ -14,7 +14,7 @@ var promised = map[Status]string{
 	Sent:      "delivered read failed",
 	Delivered: "read",
 	Read:      "",
-	Failed:    "queued sent delivered read", // a replay, a late outcome, a late receipt
+	Failed:    "queued sent delivered read discarded", // a replay, a late outcome, a late receipt, an operator's word
 	Held:      "queued sent delivered read failed expired discarded",
 	Expired:   "sent delivered read",
 	Discarded: "",

@@ -53,10 +53,12 @@ type Sweeper struct {
 
 	mu       sync.Mutex
 	deleters map[string]Deleter
+	resumes  map[string]bool // kinds that remove nothing
 	late     map[model.ClientID]map[Class]time.Duration
 	last     time.Time // when the last pass ended
 
-	pass sync.Mutex // one pass at a time
+	pass   sync.Mutex    // one pass at a time
+	counts map[Class]int // what the pass under way has removed; belongs to it
 }
 
 // NewSweeper returns a Sweeper.
@@ -73,7 +75,7 @@ func NewSweeper(o SweeperOptions) *Sweeper {
 	if o.Pages <= 0 {
 		o.Pages = 50
 	}
-	return &Sweeper{o: o, deleters: map[string]Deleter{}, late: map[model.ClientID]map[Class]time.Duration{}}
+	return &Sweeper{o: o, deleters: map[string]Deleter{}, resumes: map[string]bool{}, late: map[model.ClientID]map[Class]time.Duration{}}
 }
 
 // Register says who removes what is due of a kind. It is called before Run.
@@ -81,6 +83,16 @@ func (s *Sweeper) Register(kind string, d Deleter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.deleters[kind] = d
+}
+
+// Resume says who completes what a crash may have cut off: its note is due a
+// moment after the thing was begun. Nothing is counted as removed. It is
+// called before Run.
+func (s *Sweeper) Resume(kind string, f Deleter) {
+	s.Register(kind, f)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resumes[kind] = true
 }
 
 // Run sweeps until ctx ends.
@@ -102,8 +114,16 @@ func (s *Sweeper) Run(ctx context.Context) {
 // Pass sweeps every client once. What fails is tried again in the next pass,
 // and does not hold up the others.
 func (s *Sweeper) Pass(ctx context.Context) error {
+	_, err := s.Sweep(ctx)
+	return err
+}
+
+// Sweep is a pass that tells how much it removed of each class, also when
+// something failed.
+func (s *Sweeper) Sweep(ctx context.Context) (map[Class]int, error) {
 	s.pass.Lock()
 	defer s.pass.Unlock()
+	s.counts = map[Class]int{}
 	var errs []error
 	for _, id := range s.o.Clients() {
 		if err := s.client(ctx, id); err != nil {
@@ -115,8 +135,9 @@ func (s *Sweeper) Pass(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	s.o.Metrics.Swept(string(Expired), n)
+	s.counts[Expired] += n
 	s.report()
-	return errors.Join(errs...)
+	return s.counts, errors.Join(errs...)
 }
 
 func (s *Sweeper) client(ctx context.Context, id model.ClientID) error {
@@ -150,6 +171,7 @@ func (s *Sweeper) due(ctx context.Context, client *store.Client) error {
 	err := client.Due(ctx, now, func(d store.Due) error {
 		s.mu.Lock()
 		remove, ok := s.deleters[d.Kind]
+		counts := !s.resumes[d.Kind]
 		s.mu.Unlock()
 		var err error = model.Errorf(model.Internal, "remove what is due", "nobody removes things of kind %q", d.Kind)
 		if ok {
@@ -164,7 +186,9 @@ func (s *Sweeper) due(ctx context.Context, client *store.Client) error {
 			}
 			return err
 		}
-		removed++
+		if counts {
+			removed++
+		}
 		return nil
 	})
 	s.removed(ctx, client.ID, Attachments, removed)
@@ -176,6 +200,7 @@ func (s *Sweeper) removed(ctx context.Context, client model.ClientID, class Clas
 	if n == 0 {
 		return
 	}
+	s.counts[class] += n
 	s.o.Metrics.Swept(string(class), n)
 	if s.o.Swept != nil {
 		s.o.Swept(ctx, client, class, n)

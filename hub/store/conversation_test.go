@@ -15,7 +15,7 @@ import (
 )
 
 // unversioned compares rows without the stamp of their commit.
-var unversioned = cmpopts.IgnoreUnexported(Conversation{}, Outbound{}, Claim{}, ProviderRow{}, Consumer{}, Token{}, ActiveLane{})
+var unversioned = cmpopts.IgnoreUnexported(Conversation{}, Outbound{}, Claim{}, ProviderRow{}, Consumer{}, Token{}, ActiveLane{}, DeadLetter{})
 
 func (f *fixture) conversation(d Directory) Conversation {
 	return Conversation{

@@ -31,7 +31,30 @@ type DeadLetter struct {
 	// Parts is how many rows hold the content; 0 when the message row does, or
 	// nothing was kept.
 	Parts int
+	// Route and Kind say how the content came in; empty without content.
+	Route JournalRoute
+	Kind  JournalKind
+
+	// State is what an operator made of it.
+	State LetterState
+	// Move and LaneTail are the plan of a replay: the move of the message that
+	// puts it back on its way, and the lane tail seen when that was decided.
+	Move     int
+	LaneTail uint64
+
+	version table.Version
 }
+
+// LetterState is what became of a dead letter.
+type LetterState string
+
+// The states of a letter.
+const (
+	LetterWaiting   LetterState = ""
+	LetterReplaying LetterState = "replaying"
+	LetterReplayed  LetterState = "replayed"
+	LetterDiscarded LetterState = "discarded"
+)
 
 type deadLetterHeader struct {
 	Conversation model.ConversationID `json:"v"`
@@ -40,20 +63,102 @@ type deadLetterHeader struct {
 	Attempts     int                  `json:"n"`
 	At           Milli                `json:"c"`
 	Parts        int                  `json:"p,omitempty"`
+	Plugin       model.PluginID       `json:"g,omitempty"`
+	Route        model.AccountID      `json:"w,omitempty"`
+	Kind         JournalKind          `json:"k,omitempty"`
+	State        LetterState          `json:"s,omitempty"`
+	Move         int                  `json:"q,omitempty"`
+	LaneTail     uint64               `json:"l,omitempty"`
 }
 
-// PutDeadLetter writes the letter of a message; repeating it is harmless.
-func (c *Client) PutDeadLetter(ctx context.Context, d DeadLetter) error {
-	value, err := encodePlain(deadLetterSchema, deadLetterHeader{
+func (d DeadLetter) encode() ([]byte, error) {
+	return encodePlain(deadLetterSchema, deadLetterHeader{
 		Conversation: d.Conversation, Account: d.Account, Reason: d.Reason, Attempts: d.Attempts, At: Millis(d.At), Parts: d.Parts,
+		Plugin: d.Route.Plugin, Route: d.Route.Account, Kind: d.Kind, State: d.State, Move: d.Move, LaneTail: d.LaneTail,
 	})
+}
+
+func decodeDeadLetter(row table.Row) (DeadLetter, error) {
+	var h deadLetterHeader
+	if _, err := decodeHeader(row.Value, deadLetterSchema, &h); err != nil {
+		return DeadLetter{}, fmt.Errorf("read dead letter: %w", err)
+	}
+	if len(row.SK) != 16 {
+		return DeadLetter{}, model.Errorf(model.Corrupt, "read dead letter", "a key has 16 bytes")
+	}
+	return DeadLetter{
+		Conversation: h.Conversation, UUID: model.Random16([]byte(row.SK)), Account: h.Account,
+		Reason: h.Reason, Attempts: h.Attempts, At: h.At.Time(), Expires: row.Expires, Parts: h.Parts,
+		Route: JournalRoute{h.Plugin, h.Route}, Kind: h.Kind,
+		State: h.State, Move: h.Move, LaneTail: h.LaneTail, version: row.Version,
+	}, nil
+}
+
+// PutDeadLetter writes the letter of a message; repeating it is harmless. The
+// letter of an earlier failure, which an operator had replayed, gives way.
+func (c *Client) PutDeadLetter(ctx context.Context, d DeadLetter) error {
+	value, err := d.encode()
 	if err != nil {
 		return err
 	}
-	if _, _, err := putOrFound(ctx, c.rows, "dl", string(d.UUID[:]), value, d.Expires); err != nil {
-		return fmt.Errorf("write dead letter: %w", err)
+	for {
+		row, created, err := putOrFound(ctx, c.rows, "dl", string(d.UUID[:]), value, d.Expires)
+		if err != nil {
+			return fmt.Errorf("write dead letter: %w", err)
+		}
+		if created {
+			return nil
+		}
+		row.SK = string(d.UUID[:])
+		found, err := decodeDeadLetter(row)
+		if err != nil || found.State == LetterWaiting {
+			return err
+		}
+		_, err = c.rows.Commit(ctx, table.Put("dl", row.SK, value).IfVersion(row.Version).ExpireAt(d.Expires))
+		if err == nil {
+			return nil
+		}
+		if _, changed := conflictOf(err); !changed {
+			return fmt.Errorf("write dead letter: %w", err)
+		}
 	}
-	return nil
+}
+
+// DeadLetter returns one letter, or model.NotFound.
+func (c *Client) DeadLetter(ctx context.Context, id model.Random16) (DeadLetter, error) {
+	row, err := c.rows.Get(ctx, "dl", string(id[:]))
+	if err != nil {
+		return DeadLetter{}, fmt.Errorf("read dead letter: %w", err)
+	}
+	row.SK = string(id[:])
+	return decodeDeadLetter(row)
+}
+
+// MarkDeadLetter writes what became of a letter, if it still is the one that
+// was read; otherwise model.Conflicting. The content of one that is done with
+// goes in the same commit.
+func (c *Client) MarkDeadLetter(ctx context.Context, d DeadLetter, to LetterState) (DeadLetter, error) {
+	d.State = to
+	var ops []table.Op
+	if to == LetterReplayed || to == LetterDiscarded {
+		for part := range d.Parts {
+			ops = append(ops, table.Delete(letterPK(d.UUID), letterSK(part)))
+		}
+		d.Parts = 0
+	}
+	value, err := d.encode()
+	if err != nil {
+		return d, err
+	}
+	put := table.Put("dl", string(d.UUID[:]), value).IfVersion(d.version).ExpireAt(d.Expires)
+	d.version, err = c.rows.Commit(ctx, append(ops, put)...)
+	if _, changed := conflictOf(err); changed {
+		return d, model.Errorf(model.Conflicting, "mark dead letter", "the dead letter was changed at the same time")
+	}
+	if err != nil {
+		return d, fmt.Errorf("mark dead letter: %w", err)
+	}
+	return d, nil
 }
 
 // DeadLetters returns the letters of a client by the age of their message,
@@ -69,17 +174,11 @@ func (c *Client) DeadLetters(ctx context.Context, after model.Random16, limit in
 	}
 	out := make([]DeadLetter, 0, len(page.Rows))
 	for _, row := range page.Rows {
-		var h deadLetterHeader
-		if _, err := decodeHeader(row.Value, deadLetterSchema, &h); err != nil {
-			return nil, fmt.Errorf("read dead letter: %w", err)
+		d, err := decodeDeadLetter(row)
+		if err != nil {
+			return nil, err
 		}
-		if len(row.SK) != 16 {
-			return nil, model.Errorf(model.Corrupt, "read dead letter", "a key has 16 bytes")
-		}
-		out = append(out, DeadLetter{
-			Conversation: h.Conversation, UUID: model.Random16([]byte(row.SK)), Account: h.Account,
-			Reason: h.Reason, Attempts: h.Attempts, At: h.At.Time(), Expires: row.Expires, Parts: h.Parts,
-		})
+		out = append(out, d)
 	}
 	return out, nil
 }

@@ -6,6 +6,12 @@ package failpoint
 // just happened or is about to.
 var sites = []string{
 	"accounts.after_told",
+	"deadletter.after_discard",
+	"deadletter.after_lane",
+	"deadletter.after_move",
+	"deadletter.after_note",
+	"deadletter.after_plan",
+	"deadletter.after_take",
 	"inbound.after_E",
 	"inbound.after_L",
 	"inbound.before_L",

@@ -60,12 +60,7 @@ type AccountCheck struct {
 func (a *Admin) clientView(c accounts.Client) Client {
 	v := Client{
 		ID: c.ID, Name: c.Name, Delivery: c.Delivery, Accounts: []model.AccountID{},
-		Retention: map[string]string{
-			"messages": c.Retention.Messages.String(), "undelivered": c.Retention.Undelivered.String(),
-			"dead_letters": c.Retention.DeadLetters.String(), "attachments": c.Retention.Attachments.String(),
-			"attachment_link": c.Retention.AttachmentLink.String(), "signed_url": c.Retention.SignedURL.String(),
-			"dedupe": c.Retention.Dedupe.String(), "idempotency": c.Retention.Idempotency.String(), "audit": c.Retention.Audit.String(),
-		},
+		Retention: policyOf(c.Retention),
 	}
 	for _, acct := range a.Accounts.Accounts(c.ID) {
 		v.Accounts = append(v.Accounts, acct.ID)

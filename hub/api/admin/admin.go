@@ -94,6 +94,8 @@ type Options struct {
 	Config   Config
 	Switches Switches
 	Journal  Journal // nil: there is none, and its routes answer 503
+	Letters  Letters // nil: nothing is done with dead letters, and their acts answer 503
+	Sweeper  Sweeper // nil: there is none, and the routes of retention answer 503
 	// Checks looks at what the hub depends on. Nil: nothing is looked at.
 	Checks  func(ctx context.Context) []Check
 	Metrics *telemetry.Metrics

@@ -44,6 +44,8 @@ func (a *Admin) routes() []route {
 		{"Tokens", []access.Role{access.Configurator}, a.tokenRoutes()},
 		{"Configuration", []access.Role{access.Configurator}, a.configRoutes()},
 		{"Journal", []access.Role{access.Operator}, a.journalRoutes()},
+		{"Dead letters", []access.Role{access.Operator}, a.letterRoutes()},
+		{"Retention", []access.Role{access.Operator}, a.retentionRoutes()},
 		{"Messages", []access.Role{access.Operator}, a.messageRoutes()},
 		{"Audit", []access.Role{access.Auditor}, a.auditRoutes()},
 		{"The hub", nil, a.hubRoutes()},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/internal/failpoint"
 )
 
 // Why an entry left a dead letter.
@@ -29,7 +30,7 @@ func (j *Journal) letter(ctx context.Context, route store.JournalRoute, e store.
 	}
 	owner, _ := j.Accounts.Client(acct.Client)
 	now := j.Now()
-	d := store.DeadLetter{Account: acct.ID, Reason: reason, Attempts: 1, At: now, Expires: now.Add(owner.Retention.DeadLetters)}
+	d := store.DeadLetter{Account: acct.ID, Reason: reason, Attempts: 1, At: now, Expires: now.Add(owner.Retention.DeadLetters), Route: route, Kind: e.Kind}
 	if reason == reasonFails {
 		d.Attempts = maxAttempts
 	}
@@ -56,4 +57,39 @@ func accountOf(route store.JournalRoute, e store.JournalEntry, content []byte) m
 	var k keptRequest
 	_, _ = unpack(content, &k) // what does not decode names nobody
 	return k.Under
+}
+
+// ReplayLetter hands the content of a letter to its connector once more. What
+// the connector took already is known by its dedupe keys, so that a repeat
+// behind a crash is harmless.
+func (j *Journal) ReplayLetter(ctx context.Context, client *store.Client, d store.DeadLetter) error {
+	const op = "replay dead letter"
+	if !j.Ready(d.Route.Plugin, d.Route.Account) {
+		return model.Errorf(model.Unavailable, op, "The connector %s does not run, or the account is not open.", d.Route.Plugin)
+	}
+	content, err := client.LetterContent(ctx, d)
+	if err != nil {
+		return err
+	}
+	take := j.requests
+	if d.Kind == store.JournalFrame {
+		take = j.frames
+	}
+	made, err := take(ctx, d.Route, [][]byte{content})
+	if err != nil {
+		return err
+	}
+	if len(made) != 1 {
+		return model.Errorf(model.Internal, op, "the connector answered %d times", len(made))
+	}
+	v := made[0].commit(ctx)
+	if v == refused {
+		return model.Errorf(model.Conflicting, op, "The connector refused it again; the dead letter stays.")
+	}
+	if v.err != nil {
+		return v.err
+	}
+	failpoint.Hit("deadletter.after_take")
+	_, err = client.MarkDeadLetter(ctx, d, store.LetterReplayed)
+	return err
 }
