@@ -27,6 +27,7 @@ import (
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
 	"github.com/channelhub/channelhub/hub/storage/awsconfig"
+	"github.com/channelhub/channelhub/hub/storage/blob"
 	"github.com/channelhub/channelhub/hub/storage/logsink"
 	"github.com/channelhub/channelhub/hub/store"
 	"github.com/channelhub/channelhub/hub/telemetry"
@@ -61,6 +62,7 @@ type Hub struct {
 
 	storage  *storage
 	store    *store.Store
+	blobs    *blob.Store
 	accounts *accounts.Registry
 	teller   *accounts.Teller
 	quiet    func() // ends the teller; nil before start
@@ -111,6 +113,9 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 		return nil, err
 	}
 	h.store = store.New(h.storage.table, h.storage.keys, &store.Options{OnFeed: h.metrics.FeedAppended})
+	if h.blobs, err = h.openBlob(ctx); err != nil {
+		return nil, err
+	}
 	h.accounts = accounts.NewRegistry()
 	h.teller = accounts.NewTeller(accounts.TellerOptions{Registry: h.accounts, Store: h.store, Logger: h.log.Named("accounts")})
 	h.tokens = access.NewTokens(h.store, nil)
@@ -301,8 +306,11 @@ func (h *Hub) Close(ctx context.Context) error {
 	h.closeOnce.Do(func() {
 		h.publicListener.close()
 		h.adminListener.close()
+		if h.blobs != nil {
+			h.closeErr = h.blobs.Close()
+		}
 		if h.storage != nil {
-			h.closeErr = h.storage.close()
+			h.closeErr = errors.Join(h.closeErr, h.storage.close())
 		}
 		if h.sink != nil {
 			h.closeErr = errors.Join(h.closeErr, h.sink.Close(ctx))

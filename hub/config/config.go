@@ -94,7 +94,7 @@ type DynamoDB struct {
 type BlobStorage struct {
 	Driver string `json:"driver" doc:"file keeps attachments under data_dir; s3 keeps them in buckets." jsonschema:"enum=file,enum=s3"`
 	S3     S3     `json:"s3" doc:"Settings of the s3 driver."`
-	Seal   string `json:"seal" doc:"Who encrypts attachment bytes. auto: the hub, unless the driver does." jsonschema:"enum=auto"`
+	Seal   string `json:"seal" doc:"Who encrypts attachment bytes. auto: the hub, unless the driver does. always: the hub, whatever the driver does." jsonschema:"enum=auto,enum=always"`
 }
 
 // S3 holds the settings of the s3 blob driver.

@@ -85,7 +85,7 @@ func sessionPolicy(region string, scope ClientScope) string {
 		bucket := "arn:" + partition(region) + ":s3:::" + scope.Bucket
 		policy.Statement = append(policy.Statement, statement{
 			Effect:   "Allow",
-			Action:   []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListBucket"},
+			Action:   []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListBucket", "s3:ListBucketMultipartUploads"},
 			Resource: []string{bucket, bucket + "/*"},
 		})
 		via = append(via, "s3."+region+".amazonaws.com")
