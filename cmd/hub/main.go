@@ -51,7 +51,7 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newServeCommand(), newConfigCommand(), newPluginCommand(), newClientCommand(), newAccountCommand(),
-		newTokenCommand(), newMessageCommand(), newEventCommand(), newJournalCommand(), newVersionCommand(),
+		newTokenCommand(), newMessageCommand(), newEventCommand(), newJournalCommand(), newDoctorCommand(), newVersionCommand(),
 	)
 	strictly(root)
 	return root
