@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -78,7 +79,7 @@ func settingsAlone(t *testing.T, moto string) string {
 		r.Out.Host = r.In.Host
 	}}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/"); key != "" {
+		if _, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/"); key != "" && r.Method == http.MethodHead {
 			w.WriteHeader(http.StatusNotFound)
 			return
 		}
@@ -282,5 +283,32 @@ func TestRemovedClientHasNoBucket(t *testing.T) {
 	}
 	if err := remove(); err == nil || !strings.Contains(err.Error(), "has no bucket") {
 		t.Errorf("removed twice: %v", err)
+	}
+}
+
+func deletePolicy(bucket string) *s3.DeleteBucketPolicyInput {
+	return &s3.DeleteBucketPolicyInput{Bucket: &bucket}
+}
+
+// fill leaves an object and an unfinished upload in a bucket.
+func fill(t *testing.T, f *fleet, bucket string) {
+	t.Helper()
+	c := s3.NewFromConfig(f.sdk, func(o *s3.Options) { o.BaseEndpoint, o.UsePathStyle = &f.moto, true })
+	if _, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: aws.String("a"), Body: strings.NewReader("x")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: aws.String("b")}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func makeBucket(t *testing.T, server *awslocal.S3Server, name string) {
+	t.Helper()
+	c := s3.New(s3.Options{
+		Region: "eu-west-1", BaseEndpoint: &server.Endpoint, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider(server.Access, server.Secret, ""),
+	})
+	if _, err := c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+		t.Fatal(err)
 	}
 }
