@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // words is one string or several, as policies write them.
@@ -185,4 +187,76 @@ func TestPoliciesHoldRolesApart(t *testing.T) {
 			t.Errorf("%s: %s on %s with %v is allowed: %v, want %v", test.role, test.does.action, test.does.resource, test.does.context, got, test.want)
 		}
 	}
+}
+
+// TestTemplateHoldsThePolicies compares the roles of the CloudFormation
+// template with the policies beside it, and its table with what the driver
+// provisions.
+func TestTemplateHoldsThePolicies(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join("..", "..", "deploy", "aws")
+	raw, err := os.ReadFile(filepath.Join(dir, "channelhub.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var template struct {
+		Resources map[string]struct {
+			Type       string
+			Properties struct {
+				Policies []struct {
+					PolicyName     string
+					PolicyDocument json.RawMessage
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(raw, &template); err != nil {
+		t.Fatal(err)
+	}
+	names := strings.NewReplacer("${AWS::Region}", "${Region}", "${AWS::AccountId}", "${Account}",
+		"${MasterKey}", "${Key}", "role/${Table}-client", "role/${ClientRole}")
+	seen := 0
+	for name, r := range template.Resources {
+		for _, p := range r.Properties.Policies {
+			seen++
+			beside, err := os.ReadFile(filepath.Join(dir, "policies", p.PolicyName+".json"))
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			if diff := cmp.Diff(plain(t, beside), plain(t, []byte(names.Replace(string(p.PolicyDocument))))); diff != "" {
+				t.Errorf("%s (-policies +template):\n%s", name, diff)
+			}
+		}
+	}
+	if all, err := filepath.Glob(filepath.Join(dir, "policies", "*.json")); err != nil || len(all) != seen {
+		t.Errorf("%d policies in the template, %d beside it, %v", seen, len(all), err)
+	}
+}
+
+// plain reads JSON and lets what is in Fn::Sub stand for itself.
+func plain(t *testing.T, raw []byte) any {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		t.Fatal(err)
+	}
+	var walk func(v any) any
+	walk = func(v any) any {
+		switch v := v.(type) {
+		case map[string]any:
+			if text, ok := v["Fn::Sub"]; ok {
+				return text
+			}
+			for k := range v {
+				v[k] = walk(v[k])
+			}
+		case []any:
+			for i := range v {
+				v[i] = walk(v[i])
+			}
+		}
+		return v
+	}
+	return walk(v)
 }
