@@ -235,14 +235,13 @@ func TestDoctor(t *testing.T) {
 		}
 		f.wantSick(t, "keys/hub", hub.FoundFail)
 	})
-	t.Run("other region", func(t *testing.T) {
-		// The log group is looked for where the configuration says.
+	t.Run("no such key", func(t *testing.T) {
 		broken := *f
 		broken.key = "alias/none-" + strings.ToLower(rand.Text())
 		broken.load(t)
 		broken.wantSick(t, "keys/hub", hub.FoundFail)
 	})
-	t.Run("unreachable", func(t *testing.T) {
+	t.Run("table refused", func(t *testing.T) {
 		broken := *f
 		proxy := awslocal.NewProxy(t, f.dynamo)
 		proxy.Set(awslocal.Deny)
