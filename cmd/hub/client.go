@@ -24,7 +24,8 @@ type clientView struct {
 }
 
 func newClientCommand() *cobra.Command {
-	return group("client", "Look at clients", newClientListCommand(), newClientShowCommand())
+	return group("client", "Look at clients, give and take their buckets",
+		newClientListCommand(), newClientShowCommand(), newClientAddCommand(), newClientRemoveCommand())
 }
 
 func newClientListCommand() *cobra.Command {

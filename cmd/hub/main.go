@@ -52,7 +52,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newServeCommand(), newConfigCommand(), newPluginCommand(), newClientCommand(), newAccountCommand(),
 		newTokenCommand(), newMessageCommand(), newEventCommand(), newJournalCommand(), newDeadLetterCommand(),
-		newRetentionCommand(), newAuditCommand(), newVersionCommand(),
+		newRetentionCommand(), newAuditCommand(), newDoctorCommand(), newVersionCommand(),
 	)
 	strictly(root)
 	return root

@@ -16,7 +16,6 @@ type refusal struct {
 
 var refusals = []refusal{
 	// These come later.
-	{[]string{"storage", "blob", "driver"}, DriverS3, notInThisBuild, "use file"},
 	{[]string{"clients", "*", "delivery"}, DeliveryWebhook, notInThisBuild, "use feed"},
 	// These are reserved names: agreed, and not built.
 	{[]string{"storage", "dispatch", "driver"}, DriverSQS, reserved, "use embedded"},

@@ -24,6 +24,14 @@ type program struct {
 	sha256 string // lower case hex
 }
 
+// CheckProgram checks a connector's program as every start of it does, and
+// starts nothing. It returns the program's SHA-256. An error is a *model.Error
+// whose faults say what is wrong.
+func CheckProgram(path, sha256 string) (sum string, err error) {
+	p, err := verify(&Spec{Path: path, SHA256: sha256})
+	return p.sha256, err
+}
+
 // verify checks the program of a spec before every start: that it is a regular
 // file that only its owner can change, and that its hash is the one the
 // operator wrote. The library's own checksum cannot be used together with a

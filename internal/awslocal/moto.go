@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -65,6 +66,8 @@ func moto() (endpoint string, err error) {
 		return "", err
 	}
 	cmd := exec.Command(python, "-c", motoScript, MotoVersion) //nolint:noctx // it outlives the test that starts it, and ends with the binary
+	// What Export hides from the tests' own SDK confuses the one in moto.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "AWS_") })
 	if _, err := cmd.StdinPipe(); err != nil {
 		return "", fmt.Errorf("start moto: %w", err)
 	}

@@ -72,16 +72,20 @@ func Open(ctx context.Context, cfg aws.Config, opts Options) (*Sink, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	s := &Sink{opts: opts, api: cloudwatchlogs.NewFromConfig(cfg, func(o *cloudwatchlogs.Options) {
+	s := newSink(cfg, opts)
+	if err := s.prepare(ctx); err != nil && !model.CodeOf(err).Temporary() {
+		return nil, err
+	}
+	return s, nil
+}
+
+func newSink(cfg aws.Config, opts Options) *Sink {
+	return &Sink{opts: opts, api: cloudwatchlogs.NewFromConfig(cfg, func(o *cloudwatchlogs.Options) {
 		o.Retryer = aws.NopRetryer{}
 		if opts.Endpoint != "" {
 			o.BaseEndpoint = aws.String(opts.Endpoint)
 		}
 	})}
-	if err := s.prepare(ctx); err != nil && !model.CodeOf(err).Temporary() {
-		return nil, err
-	}
-	return s, nil
 }
 
 // Stream is the name of the log stream.
