@@ -8,7 +8,7 @@
 //
 //	api/ingress  api/chat  api/app  api/admin    HTTP, one face for each kind of caller
 //	flow/inbound  flow/outbound                  the life of a message
-//	accounts  access  audit                      who there is, who may, who did
+//	accounts  access  audit  retention           who there is, who may, who did, what ends when
 //	pluginhost                                   connectors: processes and calls
 //	store                                        typed rows and logs; the only place that knows keys
 //	seal                                         the key hierarchy; sealing below the domain

@@ -26,6 +26,7 @@ import (
 	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/retention"
 	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/hub/storage/blob"
 	"github.com/channelhub/channelhub/hub/storage/logsink"
@@ -66,6 +67,8 @@ type Hub struct {
 	inbound  *inbound.Inbound
 	outbound *outbound.Outbound
 	journal  *journal.Journal
+	ends     *retention.Ends
+	sweeper  *retention.Sweeper
 	app      *app.App
 	ingress  *ingress.Ingress
 	chat     *chat.Chat
@@ -104,12 +107,13 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 	if h.storage, err = h.openStorage(ctx); err != nil {
 		return nil, err
 	}
-	h.store = store.New(h.storage.table, h.storage.keys, &store.Options{OnFeed: h.metrics.FeedAppended})
+	h.accounts = accounts.NewRegistry()
+	h.store = store.New(h.storage.table, h.storage.keys, &store.Options{OnFeed: h.metrics.FeedAppended, MarkLife: h.markLife})
 	if h.blobs, err = h.openBlob(ctx); err != nil {
 		return nil, err
 	}
-	h.accounts = accounts.NewRegistry()
 	h.tokens = access.NewTokens(h.store, nil)
+	h.openRetention()
 	h.plugins = pluginhost.New(&pluginhost.Options{
 		RunDir:      filepath.Join(opts.Config.DataDir, "run"),
 		Logger:      h.log.Named("plugins"),
@@ -139,7 +143,7 @@ func (h *Hub) wire() error {
 	})
 	h.app = app.New(app.Options{
 		Store: h.store, Accounts: h.accounts, Inbound: h.inbound, Outbound: h.outbound, Tokens: h.tokens,
-		Describe: h.plugins.Describe, Signals: signals{h}, Logger: h.log.Named("app"), Metrics: h.metrics,
+		Ends: h.ends, Describe: h.plugins.Describe, Signals: signals{h}, Logger: h.log.Named("app"), Metrics: h.metrics,
 	})
 	h.journal = h.newJournal()
 	h.ingress = ingress.New(ingress.Options{
@@ -149,7 +153,7 @@ func (h *Hub) wire() error {
 	})
 	h.chat = chat.New(chat.Options{
 		Store: h.store, Accounts: h.accounts, Plugins: h.plugins, Inbound: h.inbound, Outbound: h.outbound,
-		Journal: h.journal.Frames(), Logger: h.log.Named("chat"), Metrics: h.metrics, Demo: h.config.Load().Demo, ExternalURL: h.PublicURL,
+		Ends: h.ends, Journal: h.journal.Frames(), Logger: h.log.Named("chat"), Metrics: h.metrics, Demo: h.config.Load().Demo, ExternalURL: h.PublicURL,
 	})
 	var err error
 	if h.spec, err = spec.New(spec.V1(h.version)); err != nil {
@@ -235,7 +239,7 @@ func (h *Hub) start(ctx context.Context, background *sync.WaitGroup, run context
 	background.Go(func() { h.journal.Run(run) })
 	background.Go(func() { inbound.NewCloser(h.inbound, nil).Run(run) })
 	background.Go(func() { h.app.Run(run) })
-	background.Go(func() { h.sweep(run) })
+	background.Go(func() { h.sweeper.Run(run) })
 	background.Go(func() { h.watchAccounts(run) })
 	background.Go(func() { h.watch(run) })
 	return nil
@@ -245,7 +249,6 @@ const (
 	// shutdownTimeout keeps the whole end within the promised 40 s.
 	shutdownTimeout = 38 * time.Second
 	drainTimeout    = 25 * time.Second
-	sweepEvery      = time.Minute
 )
 
 func (h *Hub) shutdown(ctx context.Context, stop func(), background *sync.WaitGroup) {
@@ -266,22 +269,6 @@ func (h *Hub) shutdown(ctx context.Context, stop func(), background *sync.WaitGr
 	}
 	stop()
 	background.Wait()
-}
-
-// sweep removes rows that are long past their end.
-func (h *Hub) sweep(ctx context.Context) {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			if _, err := h.store.Sweep(ctx); err != nil && ctx.Err() == nil {
-				h.log.Warn("expired rows could not be removed yet", "error", err)
-			}
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 // Close ends what New opened. It is safe after a failed New and safe twice.

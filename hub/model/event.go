@@ -49,6 +49,8 @@ const (
 	AccountStatus       EventType = "account.status"
 	AttachmentUpdated   EventType = "attachment.updated"
 	UnsupportedReceived EventType = "unsupported.received"
+	// EventsExpired sums up what ended before any consumer had read it.
+	EventsExpired EventType = "events.expired"
 )
 
 // Event is something that happened, as the client application reads it. Its
@@ -74,6 +76,8 @@ type Event struct {
 	// Reason explains an event that has no other words for itself, such as
 	// conversation.ended ("idle", "customer", "csr").
 	Reason string `json:"reason,omitempty"`
+	// Count is how many events an events.expired stands for.
+	Count int `json:"count,omitempty"`
 }
 
 // Reaction is an emoji set on, or taken off, a message.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/channelhub/channelhub/hub/model"
@@ -17,6 +18,9 @@ type Consumer struct {
 	Name  string
 	Marks []Position
 	At    time.Time
+	// History is when the consumer got where: retention counts from the first
+	// mark at or past a thing. Oldest first; the last is Marks.
+	History []Mark
 
 	version table.Version
 }
@@ -59,6 +63,7 @@ func (c *Client) Acknowledge(ctx context.Context, name string, marks []Position)
 			return k, nil
 		}
 		k.At = c.now()
+		k.History = c.remember(k.History, Mark{Marks: slices.Clone(k.Marks), At: k.At})
 		h := consumerHeader{At: Millis(k.At)}
 		for _, m := range k.Marks {
 			h.N, h.Index = append(h.N, m.N), append(h.Index, m.Index)
@@ -67,6 +72,7 @@ func (c *Client) Acknowledge(ctx context.Context, name string, marks []Position)
 		if err != nil {
 			return Consumer{}, err
 		}
+		value = appendMarks(value, k.History)
 		version, err := c.rows.Commit(ctx, table.Put("u/"+name, "u", value).IfVersion(k.version))
 		if err == nil {
 			k.version = version
@@ -87,7 +93,8 @@ func (c *Client) Acknowledge(ctx context.Context, name string, marks []Position)
 
 func (k *Consumer) decode(row table.Row) error {
 	var h consumerHeader
-	if _, err := decodeHeader(row.Value, consumerSchema, &h); err != nil {
+	marks, err := decodeHeader(row.Value, consumerSchema, &h)
+	if err != nil {
 		return fmt.Errorf("read consumer: %w", err)
 	}
 	if len(h.N) != len(h.Index) {
@@ -97,5 +104,6 @@ func (k *Consumer) decode(row table.Row) error {
 		k.Marks[i] = Position{N: h.N[i], Index: h.Index[i]}
 	}
 	k.At, k.version = h.At.Time(), row.Version
-	return nil
+	k.History, err = readMarks(marks, len(k.Marks))
+	return err
 }

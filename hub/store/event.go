@@ -29,6 +29,9 @@ type StoredEvent struct {
 	ContentUntil time.Time
 	Expires      time.Time
 	Traceparent  string
+	// Ended says that the content is gone and only the event's place is kept:
+	// of Event then no more is left than ids and times.
+	Ended bool
 
 	// Event is the event as the client application reads it.
 	Event model.Event
@@ -47,6 +50,9 @@ type eventHeader struct {
 	Received     Milli           `json:"r"`
 	ContentUntil Milli           `json:"u"`
 	Traceparent  string          `json:"p,omitempty"`
+	// Ended and Session are what a tombstone adds; it has no body.
+	Ended   bool            `json:"z,omitempty"`
+	Session model.SessionID `json:"s,omitempty"`
 }
 
 // eventBody leaves out what the place and the header say already: a row under
@@ -104,15 +110,17 @@ func (c *Client) decodeEvent(ctx context.Context, conv model.ConversationID, key
 		return StoredEvent{}, fmt.Errorf("read event: %w", err)
 	}
 	row.PK, row.SK = conversationPK(conv), eventSK(key)
-	var b eventBody
-	if err := c.openBody(ctx, row, eventSchema, h.Key, sealed, &b); err != nil {
-		return StoredEvent{}, fmt.Errorf("read event: %w", err)
+	b := eventBody{Event: model.Event{SessionID: h.Session}}
+	if !h.Ended {
+		if err := c.openBody(ctx, row, eventSchema, h.Key, sealed, &b); err != nil {
+			return StoredEvent{}, fmt.Errorf("read event: %w", err)
+		}
 	}
 	e := StoredEvent{
 		Conversation: conv, Key: key, Account: h.Account, SealKey: h.Key, Type: h.Type,
 		In: h.In, Committed: h.Committed.Time(), Tail: h.Tail, Received: h.Received.Time(),
 		ContentUntil: h.ContentUntil.Time(), Expires: row.Expires, Traceparent: h.Traceparent,
-		Event: b.Event, FetchRefs: b.FetchRefs,
+		Ended: h.Ended, Event: b.Event, FetchRefs: b.FetchRefs,
 	}
 	c.fill(&e)
 	return e, nil

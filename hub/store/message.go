@@ -31,6 +31,17 @@ type Outbound struct {
 	// Moved is when the status last changed; it never goes back.
 	Moved time.Time
 
+	// FinalSeq is the move that made the delivery final, and FinalTail the feed
+	// tail seen then: retention counts from when that move was read, whatever
+	// receipt comes later. Zero while the delivery is on its way.
+	FinalSeq  int
+	FinalTail uint64
+	// DeadLettered keeps the content until ContentUntil, whoever has read what
+	// became of it: a replay needs it.
+	DeadLettered bool
+	// Ended says that the content is gone: what became of the message is left.
+	Ended bool
+
 	Attempts  int       // attempts whose outcome is written here
 	NextTry   time.Time // not before; zero when nothing delays it
 	HeldUntil time.Time // a held delivery waits for a receipt until then
@@ -90,6 +101,21 @@ func (o *Outbound) Note(m Move) {
 	o.Timeline = append(o.Timeline, m)
 }
 
+// noteFinal keeps the first final move; a delivery that is on its way again
+// has none.
+func (o *Outbound) noteFinal() {
+	switch {
+	case !o.Status.Final():
+		o.FinalSeq, o.FinalTail, o.DeadLettered = 0, 0, false
+	case o.FinalSeq == 0:
+		o.FinalSeq, o.FinalTail = o.Seq, o.Tail
+	case o.DeadLettered && o.Status != model.Failed:
+		// A receipt, or an operator, ended the wait for a replay: it counts
+		// from here, where the sweeper will meet it.
+		o.FinalSeq, o.FinalTail, o.DeadLettered = o.Seq, o.Tail, false
+	}
+}
+
 type messageHeader struct {
 	Account      model.AccountID `json:"a"`
 	Key          seal.KeyID      `json:"k"`
@@ -105,6 +131,10 @@ type messageHeader struct {
 	ExpireAfter  Milli           `json:"x"`
 	ContentUntil Milli           `json:"u"`
 	Traceparent  string          `json:"p,omitempty"`
+	FinalSeq     int             `json:"fq,omitempty"`
+	FinalTail    uint64          `json:"ff,omitempty"`
+	DeadLettered bool            `json:"dl,omitempty"`
+	Ended        bool            `json:"z,omitempty"`
 }
 
 type messageBody struct {
@@ -129,6 +159,7 @@ func (c *Client) Outbound(ctx context.Context, conv model.ConversationID, id mod
 // CreateOutbound writes the row unless it is there, and returns the row that
 // is there now.
 func (c *Client) CreateOutbound(ctx context.Context, o Outbound) (Outbound, error) {
+	o.noteFinal()
 	pk, sk := conversationPK(o.Conversation), messageSK(o.UUID)
 	value, err := c.encodeOutbound(ctx, o)
 	if err != nil {
@@ -148,6 +179,7 @@ func (c *Client) CreateOutbound(ctx context.Context, o Outbound) (Outbound, erro
 // PutOutbound writes the row if it still is the version that o was made from.
 // When it is not, ok is false and the row that is there comes back.
 func (c *Client) PutOutbound(ctx context.Context, o Outbound) (now Outbound, ok bool, err error) {
+	o.noteFinal()
 	value, err := c.encodeOutbound(ctx, o)
 	if err != nil {
 		return o, false, err
@@ -177,7 +209,8 @@ func (c *Client) encodeOutbound(ctx context.Context, o Outbound) ([]byte, error)
 		Status: o.Status, Seq: o.Seq, Was: o.Was, Tail: o.Tail, Moved: Millis(o.Moved),
 		Attempts: o.Attempts, NextTry: Millis(o.NextTry), HeldUntil: Millis(o.HeldUntil),
 		Created: Millis(o.Created), ExpireAfter: Millis(o.ExpireAfter), ContentUntil: Millis(o.ContentUntil),
-		Traceparent: o.Traceparent,
+		Traceparent: o.Traceparent, FinalSeq: o.FinalSeq, FinalTail: o.FinalTail,
+		DeadLettered: o.DeadLettered, Ended: o.Ended,
 	}, messageBody{Message: m, To: o.To, ProviderIDs: o.ProviderIDs, Failure: o.Failure, Timeline: o.Timeline})
 	if err != nil {
 		return nil, fmt.Errorf("write message: %w", err)
@@ -202,6 +235,7 @@ func (c *Client) decodeOutbound(ctx context.Context, conv model.ConversationID, 
 		Attempts: h.Attempts, NextTry: h.NextTry.Time(), HeldUntil: h.HeldUntil.Time(),
 		Created: h.Created.Time(), ExpireAfter: h.ExpireAfter.Time(), ContentUntil: h.ContentUntil.Time(),
 		Expires: row.Expires, Traceparent: h.Traceparent,
+		FinalSeq: h.FinalSeq, FinalTail: h.FinalTail, DeadLettered: h.DeadLettered, Ended: h.Ended,
 		Message: b.Message, To: b.To, ProviderIDs: b.ProviderIDs, Failure: b.Failure, Timeline: b.Timeline,
 		version: row.Version,
 	}

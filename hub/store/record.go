@@ -18,6 +18,9 @@ const (
 	StatusRecord RecordKind = "s"
 	// SignalRecord tells of somebody typing; it points at nothing.
 	SignalRecord RecordKind = "g"
+	// ExpiredRecord tells that events of an account ended unread; Seq is how
+	// many. It points at nothing and has no conversation.
+	ExpiredRecord RecordKind = "x"
 	// DeliveryRecord is a lane entry: it points at a message row.
 	DeliveryRecord RecordKind = "d"
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -29,6 +30,9 @@ type Options struct {
 	Seal *seal.Options
 	// OnFeed is told of every row appended to a feed log. It must not block.
 	OnFeed func(records int)
+	// MarkLife is how long the marks of a client's consumers matter: as long as
+	// what they acknowledged is kept. Nil: a day.
+	MarkLife func(model.ClientID) time.Duration
 }
 
 // Store is the way to all rows. It is safe for concurrent use and lives as
@@ -36,6 +40,7 @@ type Options struct {
 type Store struct {
 	table   *table.Table
 	onFeed  func(records int)
+	marks   func(model.ClientID) time.Duration
 	sealer  *seal.Sealer
 	now     func() time.Time
 	clients *otter.Cache[model.ClientID, *Client]
@@ -44,10 +49,13 @@ type Store struct {
 
 // New returns a Store over a table, sealing under the root key.
 func New(t *table.Table, root seal.Root, opts *Options) *Store {
-	s := &Store{table: t, now: time.Now}
+	s := &Store{table: t, now: time.Now, marks: func(model.ClientID) time.Duration { return defaultMarkLife }}
 	var so seal.Options
 	if opts != nil {
 		s.onFeed = opts.OnFeed
+		if opts.MarkLife != nil {
+			s.marks = opts.MarkLife
+		}
 		if opts.Now != nil {
 			s.now = opts.Now
 		}
@@ -74,6 +82,9 @@ type Client struct {
 	now    func() time.Time
 	shards uint16
 	busy   *sync.WaitGroup
+	marks  func(model.ClientID) time.Duration
+	// dueBegun says that the sweeper knows where to begin with what is due.
+	dueBegun atomic.Bool
 
 	directory     *otter.Cache[directoryKey, Directory]
 	conversations *otter.Cache[model.ConversationID, Conversation]
@@ -101,6 +112,7 @@ func (s *Store) openClient(ctx context.Context, id model.ClientID) (*Client, err
 		seal:          sealing,
 		now:           s.now,
 		busy:          &s.appends,
+		marks:         s.marks,
 		directory:     otter.Must(&otter.Options[directoryKey, Directory]{MaximumSize: directoryCache}),
 		conversations: otter.Must(&otter.Options[model.ConversationID, Conversation]{MaximumSize: conversationCache}),
 		lanes:         otter.Must(&otter.Options[model.ConversationID, *Log]{MaximumSize: logCache}),

@@ -50,6 +50,9 @@ type Metrics struct {
 
 	logDropped prometheus.Counter
 
+	retentionRemoved  *prometheus.CounterVec
+	retentionLateness *prometheus.GaugeVec
+
 	channels, plugins, routes, methods bounded
 
 	mu     sync.Mutex
@@ -102,6 +105,9 @@ func New(version string) *Metrics {
 		configReloadTime: gauge(r, configReloadTime, "When the configuration that runs was loaded."),
 
 		logDropped: counter(r, logDropped, "Log records given up because the sink was too slow or away."),
+
+		retentionRemoved:  counters(r, retentionRemoved, "What was removed because its time had ended.", labelClass),
+		retentionLateness: gauges(r, retentionLateness, "How long past its end the oldest thing is that is still there.", labelClass),
 
 		states: map[string]string{},
 	}
@@ -304,4 +310,20 @@ func (m *Metrics) LogDropped(n int) {
 		return
 	}
 	m.logDropped.Add(float64(n))
+}
+
+// Swept counts what retention removed. Class is one of a closed set.
+func (m *Metrics) Swept(class string, n int) {
+	if m == nil || n <= 0 {
+		return
+	}
+	m.retentionRemoved.WithLabelValues(class).Add(float64(n))
+}
+
+// SweepLateness notes how long past its end the oldest thing of a class is.
+func (m *Metrics) SweepLateness(class string, late time.Duration) {
+	if m == nil {
+		return
+	}
+	m.retentionLateness.WithLabelValues(class).Set(late.Seconds())
 }

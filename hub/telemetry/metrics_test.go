@@ -35,6 +35,8 @@ func exercise(m *Metrics) {
 	m.ChatSockets(1)
 	m.ConfigLoaded(true, time.UnixMilli(1_700_000_000_500))
 	m.LogDropped(1)
+	m.Swept("messages", 1)
+	m.SweepLateness("messages", time.Second)
 }
 
 func TestNilCountsNothing(*testing.T) {

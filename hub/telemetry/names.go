@@ -36,6 +36,9 @@ const (
 	configReloadTime = "hub_config_last_reload_success_timestamp_seconds"
 
 	logDropped = "hub_log_records_dropped_total"
+
+	retentionRemoved  = "hub_retention_removed_total"
+	retentionLateness = "hub_retention_lateness_seconds"
 )
 
 // Names lists every metric of the hub's own.
@@ -50,6 +53,7 @@ func Names() []string {
 		httpRequests, httpSeconds, sseClients, chatSockets,
 		configReloadOK, configReloadTime,
 		logDropped,
+		retentionRemoved, retentionLateness,
 	}
 }
 
@@ -57,6 +61,7 @@ func Names() []string {
 // configuration, or at most maxValues.
 const (
 	labelChannel = "channel"
+	labelClass   = "class"
 	labelCode    = "code"
 	labelMethod  = "method"
 	labelOutcome = "outcome"

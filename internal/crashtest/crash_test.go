@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,14 +13,15 @@ import (
 )
 
 // special sites lie on ways that an ordinary conversation does not take; each
-// has a test of its own below.
+// has a test of its own below. Those of the sweeper are hit a day later: package
+// retention kills it there, under a clock of its own.
 var special = []string{"outbound.after_takeover", "outbound.after_dead_letter"}
 
 // TestCrash kills the hub at each site in turn, in the middle of two
 // conversations, and checks that nobody was told anything that did not hold.
 func TestCrash(t *testing.T) {
 	for _, site := range failpoint.Names() {
-		if slices.Contains(special, site) || isJournal(site) {
+		if slices.Contains(special, site) || isJournal(site) || strings.HasPrefix(site, "retention.") {
 			continue
 		}
 		for _, hit := range []string{"1", "4"} {

@@ -28,4 +28,10 @@ var sites = []string{
 	"outbound.after_takeover",
 	"outbound.before_claim",
 	"outbound.before_intent",
+	"retention.after_floor",
+	"retention.after_plan",
+	"retention.after_step",
+	"retention.after_summary",
+	"retention.after_tombstone",
+	"retention.after_trim",
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/retention"
 	"github.com/channelhub/channelhub/hub/store"
 	"github.com/channelhub/channelhub/hub/telemetry"
 )
@@ -47,6 +48,7 @@ type Options struct {
 	Signals  Signals            // nil: none
 	Logger   hclog.Logger       // nil: none
 	Metrics  *telemetry.Metrics // nil: none
+	Ends     *retention.Ends    // nil: content ends when it has been undelivered for too long
 	Now      func() time.Time   // nil: time.Now
 	// Patience is how long one write to a stream may take; a slower reader is
 	// closed and resumes from its last id. 0: 10 s.
@@ -70,6 +72,9 @@ func New(o Options) *App {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Ends == nil {
+		o.Ends = retention.NewEnds(&retention.EndsOptions{Now: o.Now})
 	}
 	if o.Patience <= 0 {
 		o.Patience = streamPatience

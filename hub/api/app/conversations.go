@@ -99,7 +99,7 @@ func (a *App) recent(ctx context.Context, client *store.Client) ([]sight, error)
 			}
 			for _, row := range rows {
 				for _, rec := range row.Records {
-					if rec.Kind == store.SignalRecord {
+					if rec.Kind == store.SignalRecord || rec.Conversation == "" {
 						continue
 					}
 					if t := rec.At.Time(); t.After(seen[rec.Conversation]) {
@@ -151,7 +151,11 @@ func (a *App) conversationView(ctx context.Context, client *store.Client, id mod
 		return conversationView{}, hide(err, errNoConversation)
 	}
 	v.Channel = a.channelOf(v.AccountID)
-	if all := a.messagesOf(h); len(all) > 0 {
+	all, err := a.messagesOf(ctx, client, h)
+	if err != nil {
+		return conversationView{}, err
+	}
+	if len(all) > 0 {
 		last := all[len(all)-1]
 		v.LastMessage = &last
 		if v.LastEventAt.IsZero() || v.LastEventAt.Before(last.CreatedAt.Time) {
@@ -166,11 +170,21 @@ func (a *App) conversationView(ctx context.Context, client *store.Client, id mod
 
 // messagesOf is what was said, both ways, in the order of commit; content past
 // its end is left out.
-func (a *App) messagesOf(h store.History) []model.Message {
-	now := a.Now()
+func (a *App) messagesOf(ctx context.Context, client *store.Client, h store.History) ([]model.Message, error) {
+	view, err := a.Ends.Of(ctx, client)
+	if err != nil {
+		return nil, err
+	}
 	var out []model.Message
 	for _, e := range h.Events {
-		if e.Event.Message == nil || !now.Before(e.ContentUntil) || e.Type == model.MessageEdited || e.Type == model.MessageDeleted {
+		if e.Event.Message == nil || e.Type == model.MessageEdited || e.Type == model.MessageDeleted {
+			continue
+		}
+		ended, err := view.Event(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		if ended { // I9
 			continue
 		}
 		m := *e.Event.Message
@@ -179,7 +193,11 @@ func (a *App) messagesOf(h store.History) []model.Message {
 		out = append(out, m)
 	}
 	for _, o := range h.Outbound {
-		if now.Before(o.ContentUntil) {
+		ended, err := view.Message(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		if !ended { // I9
 			out = append(out, o.View())
 		}
 	}
@@ -189,7 +207,7 @@ func (a *App) messagesOf(h store.History) []model.Message {
 		}
 		return strings.Compare(string(x.ID), string(y.ID))
 	})
-	return out
+	return out, nil
 }
 
 func (a *App) getConversation(w http.ResponseWriter, r *http.Request) {
@@ -243,7 +261,11 @@ func (a *App) listMessages(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	all := a.messagesOf(h)
+	all, err := a.messagesOf(r.Context(), client, h)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
 	out := []model.Message{}
 	next := ""
 	for _, m := range slices.Backward(all) { // newest first

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/retention"
 	"github.com/channelhub/channelhub/hub/store"
 )
 
@@ -30,6 +31,10 @@ const maxLooked = 5000
 // of the client's logs, and so within each conversation (I4). Records whose
 // content has ended are passed over.
 func (a *App) readFeed(ctx context.Context, client *store.Client, from []store.Position, limit int) (page, error) {
+	view, err := a.Ends.Of(ctx, client)
+	if err != nil {
+		return page{}, err
+	}
 	p := page{at: append([]store.Position(nil), from...)}
 	looked := 0
 	for shard, log := range client.FeedLogs() {
@@ -62,12 +67,12 @@ func (a *App) readFeed(ctx context.Context, client *store.Client, from []store.P
 						p.more = true
 						return p, nil
 					}
-					ev, ok, err := a.render(ctx, client, uint16(shard), row.N, i, row.Records[i])
+					ev, ok, err := a.render(ctx, client, view, place{uint16(shard), row, i})
 					if err != nil {
 						return page{}, err
 					}
 					took = true
-					p.at[shard] = behind(row, i)
+					p.at[shard] = store.Behind(row, i)
 					if ok {
 						p.events = append(p.events, ev)
 						p.ends = append(p.ends, append([]store.Position(nil), p.at...))
@@ -99,29 +104,36 @@ func before(n uint64) uint64 {
 	return n - 1
 }
 
-// behind is the place behind record i of a row: the next row when it was the
-// last.
-func behind(row store.LogRow, i int) store.Position {
-	if i+1 == len(row.Records) {
-		return store.Position{N: row.N + 1}
-	}
-	return store.Position{N: row.N, Index: i + 1}
+// place is where a record lies.
+type place struct {
+	shard uint16
+	row   store.LogRow
+	index int
 }
+
+func (p place) record() store.Record { return p.row.Records[p.index] }
+
+func (p place) behind() store.Position { return store.Behind(p.row, p.index) }
 
 // render makes the event of a record; false when there is nothing left to
 // show.
-func (a *App) render(ctx context.Context, client *store.Client, shard uint16, n uint64, index int, rec store.Record) (model.Event, bool, error) {
+func (a *App) render(ctx context.Context, client *store.Client, view *retention.View, at place) (model.Event, bool, error) {
+	rec := at.record()
 	switch rec.Kind {
 	case store.EventRecord:
-		return a.renderEvent(ctx, client, rec)
+		return a.renderEvent(ctx, client, view, at)
 	case store.StatusRecord:
-		return a.renderStatus(ctx, client, shard, n, index, rec)
+		return a.renderStatus(ctx, client, at)
 	case store.SignalRecord:
 		if a.Now().Sub(rec.At.Time()) > signalLife {
 			return model.Event{}, false, nil
 		}
-		ev, err := a.bare(ctx, client, shard, n, index, rec)
+		ev, err := a.bare(ctx, client, at)
 		ev.Author = rec.Author
+		return ev, err == nil, err
+	case store.ExpiredRecord:
+		ev, err := a.bare(ctx, client, at)
+		ev.Count, ev.Reason = rec.Seq, "undelivered"
 		return ev, err == nil, err
 	case store.DeliveryRecord:
 		// Lane entries do not lie in the feed.
@@ -129,7 +141,8 @@ func (a *App) render(ctx context.Context, client *store.Client, shard uint16, n 
 	return model.Event{}, false, nil
 }
 
-func (a *App) renderEvent(ctx context.Context, client *store.Client, rec store.Record) (model.Event, bool, error) {
+func (a *App) renderEvent(ctx context.Context, client *store.Client, view *retention.View, at place) (model.Event, bool, error) {
+	rec := at.record()
 	e, err := client.Event(ctx, rec.Conversation, rec.Key)
 	if model.Is(err, model.NotFound) {
 		return model.Event{}, false, nil // past its retention, or erased
@@ -137,13 +150,14 @@ func (a *App) renderEvent(ctx context.Context, client *store.Client, rec store.R
 	if err != nil {
 		return model.Event{}, false, err
 	}
-	if !a.Now().Before(e.ContentUntil) { // I9
+	if view.EventAt(e, at.behind()) { // I9
 		return model.Event{}, false, nil
 	}
 	return e.Event, true, nil
 }
 
-func (a *App) renderStatus(ctx context.Context, client *store.Client, shard uint16, n uint64, index int, rec store.Record) (model.Event, bool, error) {
+func (a *App) renderStatus(ctx context.Context, client *store.Client, at place) (model.Event, bool, error) {
+	rec := at.record()
 	msg, err := client.Outbound(ctx, rec.Conversation, rec.Key)
 	if model.Is(err, model.NotFound) {
 		return model.Event{}, false, nil
@@ -151,7 +165,7 @@ func (a *App) renderStatus(ctx context.Context, client *store.Client, shard uint
 	if err != nil {
 		return model.Event{}, false, err
 	}
-	ev, err := a.bare(ctx, client, shard, n, index, rec)
+	ev, err := a.bare(ctx, client, at)
 	if err != nil {
 		return model.Event{}, false, err
 	}
@@ -167,11 +181,15 @@ func (a *App) renderStatus(ctx context.Context, client *store.Client, shard uint
 }
 
 // bare is an event that lives only as a record.
-func (a *App) bare(ctx context.Context, client *store.Client, shard uint16, n uint64, index int, rec store.Record) (model.Event, error) {
+func (a *App) bare(ctx context.Context, client *store.Client, at place) (model.Event, error) {
+	rec := at.record()
 	ev := model.Event{
-		ID:   model.EventPlace{Log: shard, N: n, Index: uint16(index)}.ID(),
+		ID:   model.EventPlace{Log: at.shard, N: at.row.N, Index: uint16(at.index)}.ID(),
 		Type: rec.Type, ClientID: client.ID, AccountID: rec.Account, Channel: a.channelOf(rec.Account),
 		ConversationID: rec.Conversation, OccurredAt: model.At(rec.At.Time()), ReceivedAt: model.At(rec.At.Time()),
+	}
+	if rec.Conversation == "" {
+		return ev, nil
 	}
 	conv, err := client.Conversation(ctx, rec.Conversation)
 	switch {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -173,15 +174,35 @@ type moveView struct {
 }
 
 // viewOf shows what became of a message; what was said only until its end.
-func (a *App) viewOf(o store.Outbound) messageView {
+func (a *App) viewOf(ctx context.Context, client *store.Client, o store.Outbound) (messageView, error) {
+	ended, err := a.messageEnded(ctx, client, o)
+	if err != nil {
+		return messageView{}, err
+	}
 	v := messageView{Message: o.View(), AccountID: o.Account, ConversationID: o.Conversation, Attempts: o.Attempts}
-	if !a.Now().Before(o.ContentUntil) { // I9
-		v.Content, v.Attachments, v.Context, v.ReplyTo = nil, nil, nil, nil
+	if ended { // I9
+		v.Content, v.Attachments, v.Context, v.ReplyTo, v.ProviderID = nil, nil, nil, nil, ""
 	}
 	for _, m := range o.Timeline {
 		v.Timeline = append(v.Timeline, moveView(m))
 	}
-	return v
+	return v, nil
+}
+
+func (a *App) messageEnded(ctx context.Context, client *store.Client, o store.Outbound) (bool, error) {
+	view, err := a.Ends.Of(ctx, client)
+	if err != nil {
+		return false, err
+	}
+	return view.Message(ctx, o)
+}
+
+func (a *App) eventEnded(ctx context.Context, client *store.Client, e store.StoredEvent) (bool, error) {
+	view, err := a.Ends.Of(ctx, client)
+	if err != nil {
+		return false, err
+	}
+	return view.Event(ctx, e)
 }
 
 func (a *App) getMessage(w http.ResponseWriter, r *http.Request) {
@@ -198,7 +219,11 @@ func (a *App) getMessage(w http.ResponseWriter, r *http.Request) {
 	}
 	if place.Direction == model.Inbound {
 		e, err := client.Event(r.Context(), place.Conversation, place.Key)
-		if err != nil || e.Event.Message == nil || !a.Now().Before(e.ContentUntil) { // I9
+		ended := true
+		if err == nil && e.Event.Message != nil {
+			ended, err = a.eventEnded(r.Context(), client, e)
+		}
+		if err != nil || ended { // I9
 			web.Fail(w, r, hide(err, errNoMessage))
 			return
 		}
@@ -213,7 +238,11 @@ func (a *App) getMessage(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, hide(err, errNoMessage))
 		return
 	}
-	v := a.viewOf(msg)
+	v, err := a.viewOf(r.Context(), client, msg)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
 	if a.Outbound.Sending(r.Context(), client, msg) {
 		v.Status = model.Sending
 	}
@@ -239,7 +268,11 @@ func (a *App) resolveMessage(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
-	p := web.PrincipalOf(r.Context())
+	client, p, err := a.client(r)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
 	msg, err := a.Outbound.Resolve(r.Context(), p.Client, model.MessageID(r.PathValue("id")), req.As)
 	if err != nil {
 		if model.Is(err, model.NotFound) {
@@ -248,5 +281,10 @@ func (a *App) resolveMessage(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
-	web.JSON(w, r, http.StatusOK, a.viewOf(msg))
+	v, err := a.viewOf(r.Context(), client, msg)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	web.JSON(w, r, http.StatusOK, v)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/channelhub/channelhub/hub/flow/inbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/retention"
 	"github.com/channelhub/channelhub/hub/store"
 	"github.com/channelhub/channelhub/hub/telemetry"
 )
@@ -67,6 +68,7 @@ type Options struct {
 	// RemoteAddress says who is at the other end, behind whatever proxies
 	// stand before the hub. Nil: the address of the connection.
 	RemoteAddress func(*http.Request) string
+	Ends          *retention.Ends  // nil: content ends when it has been undelivered for too long
 	Now           func() time.Time // nil: time.Now
 	Limits        Limits           // zero fields take their defaults
 }
@@ -87,6 +89,9 @@ func New(o Options) *Chat {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Ends == nil {
+		o.Ends = retention.NewEnds(&retention.EndsOptions{Now: o.Now})
 	}
 	if o.ExternalURL == nil {
 		o.ExternalURL = func() string { return "" }

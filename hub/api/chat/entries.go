@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/retention"
 	"github.com/channelhub/channelhub/hub/store"
 )
 
@@ -33,17 +34,29 @@ func (v *view) replay(ctx context.Context, conv model.ConversationID) error {
 		return err
 	}
 	now := v.chat.opts.Now()
+	view, err := v.chat.opts.Ends.Of(ctx, v.client)
+	if err != nil {
+		return err
+	}
 	place := &position{lane: tail}
 	var events, messages []entry
 	ahead := map[model.Random16]bool{}
 	for _, e := range h.Events {
 		place.in = max(place.in, e.In)
-		if m := shownEvent(e, now); m != nil {
+		m, err := shownEvent(ctx, view, e)
+		if err != nil {
+			return err
+		}
+		if m != nil {
 			events = append(events, entry{message: m, when: e.Committed})
 		}
 	}
 	for _, o := range h.Outbound {
-		if m := shownOutbound(o, now); m != nil {
+		m, err := shownOutbound(ctx, view, o)
+		if err != nil {
+			return err
+		}
+		if m != nil {
 			messages = append(messages, entry{message: m, when: o.Created})
 			if now.Sub(o.Created) < aheadFor {
 				ahead[o.UUID] = true
@@ -66,7 +79,10 @@ func (v *view) replay(ctx context.Context, conv model.ConversationID) error {
 // advance shows what follows the place the browser is at, one page of it, and
 // reports whether there may be more.
 func (v *view) advance(ctx context.Context, conv model.ConversationID, in uint64) (more bool, err error) {
-	now := v.chat.opts.Now()
+	view, err := v.chat.opts.Ends.Of(ctx, v.client)
+	if err != nil {
+		return false, err
+	}
 	// An entry changes its own part of the place: the number, or the lane.
 	var events []entry
 	if in > v.at.in {
@@ -75,10 +91,14 @@ func (v *view) advance(ctx context.Context, conv model.ConversationID, in uint64
 			return false, err
 		}
 		for _, e := range fresh {
-			events = append(events, entry{message: shownEvent(e, now), when: e.Committed, after: &position{in: e.In}})
+			m, err := shownEvent(ctx, view, e)
+			if err != nil {
+				return false, err
+			}
+			events = append(events, entry{message: m, when: e.Committed, after: &position{in: e.In}})
 		}
 	}
-	messages, more, err := v.lane(ctx, conv, now)
+	messages, more, err := v.lane(ctx, conv, view)
 	if err != nil {
 		return false, err
 	}
@@ -96,11 +116,12 @@ func (v *view) advance(ctx context.Context, conv model.ConversationID, in uint64
 }
 
 // lane reads the next page of what was said to the customer.
-func (v *view) lane(ctx context.Context, conv model.ConversationID, now time.Time) (entries []entry, more bool, err error) {
+func (v *view) lane(ctx context.Context, conv model.ConversationID, ends *retention.View) (entries []entry, more bool, err error) {
 	rows, err := v.client.Lane(conv).Read(ctx, v.at.lane, lanePage)
 	if model.Is(err, model.NotFound) {
-		// Trimmed: the browser comes back, and is shown what is left.
-		v.end(closeRestart, "the conversation is too far ahead")
+		// Trimmed: the browser was away for longer than anything is kept, and is
+		// shown what is left from the start.
+		v.at = nil
 		return nil, false, model.Wrap(model.Unavailable, "read lane", err)
 	}
 	if err != nil {
@@ -121,7 +142,10 @@ func (v *view) lane(ctx context.Context, conv model.ConversationID, now time.Tim
 					return nil, false, err
 				}
 				if err == nil {
-					e.message, e.when = shownOutbound(o, now), o.Created
+					e.when = o.Created
+					if e.message, err = shownOutbound(ctx, ends, o); err != nil {
+						return nil, false, err
+					}
 				}
 			}
 			entries = append(entries, e)
@@ -146,31 +170,34 @@ func merge(a, b []entry) []entry {
 
 // shownEvent is the message of an event as browsers see it; nil when the event
 // has none, or its content has ended (I9).
-func shownEvent(e store.StoredEvent, now time.Time) *model.Message {
-	if e.Event.Message == nil || !now.Before(e.ContentUntil) {
-		return nil
+func shownEvent(ctx context.Context, ends *retention.View, e store.StoredEvent) (*model.Message, error) {
+	if e.Event.Message == nil {
+		return nil, nil
 	}
 	switch e.Type {
 	case model.MessageReceived, model.PostbackReceived, model.UnsupportedReceived:
+		if ended, err := ends.Event(ctx, e); err != nil || ended {
+			return nil, err
+		}
 		m, at := *e.Event.Message, model.At(e.Committed)
 		m.CreatedAt = &at
-		return &m
+		return &m, nil
 	default:
-		return nil
+		return nil, nil
 	}
 }
 
 // shownOutbound is a message to the customer as browsers see it; nil when it
-// was not sent or its content has ended.
-func shownOutbound(o store.Outbound, now time.Time) *model.Message {
-	if !now.Before(o.ContentUntil) {
-		return nil
-	}
+// was not sent or its content has ended (I9).
+func shownOutbound(ctx context.Context, ends *retention.View, o store.Outbound) (*model.Message, error) {
 	switch o.Status {
 	case model.Sent, model.Delivered, model.Read:
+		if ended, err := ends.Message(ctx, o); err != nil || ended {
+			return nil, err
+		}
 		m := o.View()
-		return &m
+		return &m, nil
 	default:
-		return nil
+		return nil, nil
 	}
 }

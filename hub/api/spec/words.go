@@ -42,8 +42,9 @@ var typeDocs = map[string]string{
 
 // fieldDocs say what the fields of types from other packages are.
 var fieldDocs = map[string]string{
+	"Event.count":           "With `events.expired`: how many events ended before any consumer had read them.",
 	"Event.id":              "Stable: an event that is read again has the same id.",
-	"Event.type":            "Such as `message.received`, `message.status`, `message.edited`, `message.deleted`, `message.reaction`, `postback.received`, `typing.started`, `contact.opted_out`, `contact.opted_in`, `conversation.ended`, `account.status`, `attachment.updated`, `unsupported.received`.",
+	"Event.type":            "Such as `message.received`, `message.status`, `message.edited`, `message.deleted`, `message.reaction`, `postback.received`, `typing.started`, `contact.opted_out`, `contact.opted_in`, `conversation.ended`, `account.status`, `attachment.updated`, `unsupported.received`, `events.expired`.",
 	"Event.client_id":       "The client it happened to: yours.",
 	"Event.account_id":      "The account it happened on.",
 	"Event.channel":         "Such as `webchat`, `sms`, `whatsapp`, `facebook`.",

@@ -114,7 +114,7 @@ func (c *Closer) page(ctx context.Context, client *store.Client, log *store.Log,
 			break
 		}
 		for _, r := range row.Records {
-			if r.Kind != store.SignalRecord && r.Type != model.ConversationEnded && !known[r.Conversation] {
+			if r.Kind != store.SignalRecord && r.Conversation != "" && r.Type != model.ConversationEnded && !known[r.Conversation] {
 				known[r.Conversation] = true
 				seen = append(seen, r.Conversation)
 			}

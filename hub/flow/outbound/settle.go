@@ -230,6 +230,7 @@ func (r *runner) expire(ctx context.Context, msg store.Outbound) error {
 	_, err = r.o.move(ctx, r.client, msg, func(m *store.Outbound) bool {
 		m.ContentUntil, m.Expires = laterOf(m.ContentUntil, ends), laterOf(m.Expires, ends)
 		lettered = r.o.change(m, model.Failed, 0, &failure)
+		m.DeadLettered = m.DeadLettered || lettered
 		return lettered
 	})
 	if err == nil && lettered {

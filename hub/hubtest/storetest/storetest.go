@@ -54,7 +54,14 @@ func Over(t *testing.T, tbl *table.Table, now func() time.Time) *Rows {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Rows{Table: tbl, keys: keys.New(ring), now: now}
+	return With(t, tbl, keys.New(ring), now)
+}
+
+// With is Over with a root key that the test brought, such as one that an
+// earlier process had.
+func With(t *testing.T, tbl *table.Table, root *keys.Keys, now func() time.Time) *Rows {
+	t.Helper()
+	r := &Rows{Table: tbl, keys: root, now: now}
 	t.Cleanup(func() {
 		if err := tbl.Close(); err != nil {
 			t.Errorf("close table: %v", err)

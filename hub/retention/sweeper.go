@@ -1,0 +1,233 @@
+package retention
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
+)
+
+// Class is a kind of data with an end of its own.
+type Class string
+
+// The classes that the sweeper removes.
+const (
+	Messages    Class = "messages"    // content that was read
+	Undelivered Class = "undelivered" // content that nobody read
+	Logs        Class = "logs"        // rows of feeds and lanes
+	Expired     Class = "expired"     // whole rows: dedupe, idempotency, dead letters
+	Attachments Class = "attachments"
+)
+
+// Deleter removes one thing for good; removing what is gone is no error.
+type Deleter func(ctx context.Context, client *store.Client, d store.Due) error
+
+// SweeperOptions for NewSweeper.
+type SweeperOptions struct {
+	Store    *store.Store
+	Ends     *Ends
+	Policies Policies
+	Clients  func() []model.ClientID
+	// Swept is told what was removed, for the audit log. Nil: nobody.
+	Swept   func(ctx context.Context, client model.ClientID, class Class, n int)
+	Logger  hclog.Logger       // nil: none
+	Metrics *telemetry.Metrics // nil: none
+	Now     func() time.Time   // nil: time.Now
+	Every   time.Duration      // 0: a minute
+	// Pages bounds what one pass does in one feed log; the next goes on. 0: 50.
+	Pages int
+}
+
+// Sweeper removes what has ended. It goes through the table's port alone, one
+// row at a time, and holds no lock that a message could wait for. Two hubs
+// that sweep do each other no harm.
+type Sweeper struct {
+	o SweeperOptions
+
+	mu       sync.Mutex
+	deleters map[string]Deleter
+	late     map[model.ClientID]map[Class]time.Duration
+	last     time.Time // when the last pass ended
+
+	pass sync.Mutex // one pass at a time
+}
+
+// NewSweeper returns a Sweeper.
+func NewSweeper(o SweeperOptions) *Sweeper {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = hclog.NewNullLogger()
+	}
+	if o.Every <= 0 {
+		o.Every = time.Minute
+	}
+	if o.Pages <= 0 {
+		o.Pages = 50
+	}
+	return &Sweeper{o: o, deleters: map[string]Deleter{}, late: map[model.ClientID]map[Class]time.Duration{}}
+}
+
+// Register says who removes what is due of a kind. It is called before Run.
+func (s *Sweeper) Register(kind string, d Deleter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deleters[kind] = d
+}
+
+// Run sweeps until ctx ends.
+func (s *Sweeper) Run(ctx context.Context) {
+	tick := time.NewTicker(s.o.Every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := s.Pass(ctx); err != nil && ctx.Err() == nil {
+				s.o.Logger.Warn("what is past its retention could not all be removed yet", "error", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Pass sweeps every client once. What fails is tried again in the next pass,
+// and does not hold up the others.
+func (s *Sweeper) Pass(ctx context.Context) error {
+	s.pass.Lock()
+	defer s.pass.Unlock()
+	var errs []error
+	for _, id := range s.o.Clients() {
+		if err := s.client(ctx, id); err != nil {
+			errs = append(errs, fmt.Errorf("sweep client %s: %w", id, err))
+		}
+	}
+	n, err := s.o.Store.Sweep(ctx)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	s.o.Metrics.Swept(string(Expired), n)
+	s.report()
+	return errors.Join(errs...)
+}
+
+func (s *Sweeper) client(ctx context.Context, id model.ClientID) error {
+	client, err := s.o.Store.Client(ctx, id)
+	if err != nil {
+		return err
+	}
+	policy, err := s.o.Policies.Policy(ctx, id)
+	if err != nil {
+		return err
+	}
+	// What ends by the clock alone comes first: it has five minutes.
+	errs := []error{s.due(ctx, client)}
+	for shard := range client.FeedLogs() {
+		// A view of this moment: the sweeper counts by what is written.
+		view, err := s.o.Ends.look(ctx, client, s.o.Now())
+		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		w := &walk{s: s, client: client, shard: shard, view: view, keep: policy.Keep}
+		errs = append(errs, w.run(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// due removes what lies outside the table.
+func (s *Sweeper) due(ctx context.Context, client *store.Client) error {
+	now := s.o.Now()
+	var oldest time.Time
+	removed := 0
+	err := client.Due(ctx, now, func(d store.Due) error {
+		s.mu.Lock()
+		remove, ok := s.deleters[d.Kind]
+		s.mu.Unlock()
+		var err error = model.Errorf(model.Internal, "remove what is due", "nobody removes things of kind %q", d.Kind)
+		if ok {
+			err = remove(ctx, client, d)
+		}
+		if err == nil {
+			err = client.DoneDue(ctx, d)
+		}
+		if err != nil {
+			if oldest.IsZero() || d.At.Before(oldest) {
+				oldest = d.At
+			}
+			return err
+		}
+		removed++
+		return nil
+	})
+	s.removed(ctx, client.ID, Attachments, removed)
+	s.lateness(client.ID, Attachments, oldest, now)
+	return err
+}
+
+func (s *Sweeper) removed(ctx context.Context, client model.ClientID, class Class, n int) {
+	if n == 0 {
+		return
+	}
+	s.o.Metrics.Swept(string(class), n)
+	if s.o.Swept != nil {
+		s.o.Swept(ctx, client, class, n)
+	}
+}
+
+// lateness notes how long past its end the oldest thing of a class is that is
+// still there; the zero time is none.
+func (s *Sweeper) lateness(client model.ClientID, class Class, oldest, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	by, ok := s.late[client]
+	if !ok {
+		by = map[Class]time.Duration{}
+		s.late[client] = by
+	}
+	if by[class] = 0; !oldest.IsZero() && now.After(oldest) {
+		by[class] = now.Sub(oldest)
+	}
+}
+
+// report puts the worst lateness of each class into the metrics.
+func (s *Sweeper) report() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	worst := map[Class]time.Duration{}
+	for _, by := range s.late {
+		for class, d := range by {
+			worst[class] = max(worst[class], d)
+		}
+	}
+	for class, d := range worst {
+		s.o.Metrics.SweepLateness(string(class), d)
+	}
+	s.last = s.o.Now()
+}
+
+// LastPass is when the last pass ended; zero before the first.
+func (s *Sweeper) LastPass() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
+}
+
+// Lateness returns how long past its end the oldest thing of each class was
+// that the last pass left.
+func (s *Sweeper) Lateness(client model.ClientID) map[Class]time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[Class]time.Duration{}
+	for class, d := range s.late[client] {
+		out[class] = d
+	}
+	return out
+}
