@@ -30,6 +30,7 @@ type Account struct {
 	Secrets        Secrets
 	OnUnknownAfter string // "fail" or "retry"
 	Pace           model.Pace
+	Attachments    model.AttachmentRules
 }
 
 // Secrets are an account's secrets by name. They never print.

@@ -160,6 +160,9 @@ func (o *Outbound) decide(ctx context.Context, client *store.Client, t target, n
 // message row, the lane entry. Each step can be repeated.
 func (o *Outbound) commit(ctx context.Context, client *store.Client, r Request, t target, intent store.Intent) (store.Outbound, error) {
 	msg := o.compose(client, r, t, intent)
+	if err := o.take(ctx, client, r, &msg); err != nil {
+		return store.Outbound{}, err
+	}
 	if t.socket() {
 		return o.commitToSocket(ctx, client, msg, intent)
 	}

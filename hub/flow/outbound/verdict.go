@@ -83,10 +83,10 @@ func (o *Outbound) judge(ctx context.Context, client *store.Client, r Request) (
 	if len(r.Context) > maxContext {
 		fault("context", "the context has %d bytes; at most %d fit", len(r.Context), maxContext)
 	}
-	if len(r.Attach) > 0 {
-		fault("attachments", "this hub does not take attachments yet; leave the field out")
-	}
 	o.judgeContent(t, r.Content, fault)
+	if err := o.judgeFiles(ctx, client, r, &t, fault); err != nil {
+		return t, err
+	}
 	if err := o.judgeTarget(ctx, client, r, &t, fault); err != nil {
 		return t, err
 	}
@@ -113,11 +113,11 @@ func (o *Outbound) judgeContent(t target, c model.Content, fault func(field, for
 		fault("content.type", "this account takes %s", typeList(types))
 		return
 	}
-	if c.Type != model.ContentText {
+	if c.Type != model.ContentText && c.Type != model.ContentMedia {
 		return
 	}
 	switch {
-	case c.Text == "":
+	case c.Text == "" && c.Type == model.ContentText:
 		fault("content.text", "a text message needs text")
 	case !utf8.ValidString(c.Text):
 		fault("content.text", "the text is not valid UTF-8")
