@@ -31,6 +31,7 @@ var sites = []string{
 	"outbound.after_provider_id",
 	"outbound.after_send",
 	"outbound.after_status",
+	"outbound.after_take",
 	"outbound.after_takeover",
 	"outbound.before_claim",
 	"outbound.before_intent",

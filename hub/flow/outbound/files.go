@@ -45,14 +45,14 @@ func (o *Outbound) judgeFiles(ctx context.Context, client *store.Client, r Reque
 			fault("attachments", "%s is named twice", id)
 		}
 		seen[id] = true
-		if err := o.judgeFile(ctx, client, id, t, fault); err != nil {
+		if err := o.judgeFile(ctx, client, id, r.taker, t, fault); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (o *Outbound) judgeFile(ctx context.Context, client *store.Client, id model.AttachmentID, t *target, fault func(field, format string, args ...any)) error {
+func (o *Outbound) judgeFile(ctx context.Context, client *store.Client, id model.AttachmentID, taker model.MessageID, t *target, fault func(field, format string, args ...any)) error {
 	if !id.Valid() {
 		fault("attachments", "one of them is no id of an attachment")
 		return nil
@@ -66,7 +66,7 @@ func (o *Outbound) judgeFile(ctx context.Context, client *store.Client, id model
 	case err != nil, a.Gone(o.Now()), a.Owner != (model.Random16{}):
 		// A visitor's upload is answered like one that is not there.
 		fault("attachments", "there is no attachment %s; it may be past its end", id)
-	case a.Message != "":
+	case a.Message != "" && a.Message != taker:
 		return &model.Error{
 			Code: model.Conflicting, Op: "judge message", Detail: "Another message has taken an attachment: upload the file again.",
 			Faults: []model.Fault{{Field: "attachments", Detail: string(id) + " belongs to another message"}},

@@ -68,6 +68,7 @@ func (o *Outbound) Submit(ctx context.Context, id model.ClientID, r Request, ide
 		if msg, done, err := o.replay(ctx, client, intent, body); err != nil || done {
 			return Accepted{msg, true}, err
 		}
+		r.taker = model.MessagePlace{Conversation: intent.Conversation, Direction: model.Outbound, Key: intent.UUID}.ID()
 	}
 	t, err := o.target(ctx, client, r)
 	if err != nil {

@@ -35,6 +35,8 @@ type Request struct {
 	TraceID   string
 	Attach    []model.AttachmentID
 	HasExpire bool
+
+	taker model.MessageID // an earlier call's message, whose files these may be
 }
 
 // target is where a request goes, once it is found to be sound.
