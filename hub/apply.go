@@ -177,7 +177,8 @@ func (h *Hub) setOf(cfg *config.Config) (accounts.Set, error) {
 			acct := accounts.Account{
 				ID: accountID, Client: id, Plugin: a.Plugin, Enabled: a.Enabled, Config: settings,
 				Secrets: secretsOf(a.Secrets), OnUnknownAfter: a.OnUnknownAfter,
-				Pace: model.Pace{PerSecond: a.Pace.PerSecond, Concurrency: a.Pace.Concurrency},
+				Pace:        model.Pace{PerSecond: a.Pace.PerSecond, Concurrency: a.Pace.Concurrency},
+				Attachments: model.AttachmentRules{MaxSize: a.Attachments.MaxSize, Allow: a.Attachments.Allow},
 			}
 			old, ok := h.accounts.Account(accountID)
 			acct.Revision, acct.Kept = old.Revision, old.Kept

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -59,6 +60,43 @@ func (c callbacks) rows(ctx context.Context, plugin model.PluginID, id model.Acc
 	}
 	client, err := c.h.store.Client(ctx, acct.Client)
 	return client, acct, err
+}
+
+// file returns a file of one of the account's messages (I8).
+func (c callbacks) file(ctx context.Context, plugin model.PluginID, account model.AccountID, id model.AttachmentID) (*store.Client, store.Attachment, error) {
+	client, acct, err := c.rows(ctx, plugin, account)
+	if err != nil {
+		return nil, store.Attachment{}, err
+	}
+	a, err := client.Attachment(ctx, id)
+	if err != nil && !model.Is(err, model.NotFound) {
+		return nil, a, err
+	}
+	if err != nil || a.Account != acct.ID || a.Message == "" {
+		return nil, a, model.Errorf(model.NotFound, "serve connector", "the account has no such attachment")
+	}
+	return client, a, nil
+}
+
+func (c callbacks) OpenAttachment(ctx context.Context, plugin model.PluginID, account model.AccountID, id model.AttachmentID) (model.Attachment, io.ReadCloser, error) {
+	client, a, err := c.file(ctx, plugin, account, id)
+	if err != nil {
+		return model.Attachment{}, nil, err
+	}
+	body, err := c.h.media.Open(ctx, client.ID, a, 0)
+	return a.View(time.Now()), body, err
+}
+
+func (c callbacks) SignAttachmentURL(ctx context.Context, plugin model.PluginID, account model.AccountID, id model.AttachmentID, ttl time.Duration) (string, time.Time, error) {
+	client, a, err := c.file(ctx, plugin, account, id)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	signed, ok, err := c.h.media.Sign(ctx, client.ID, a, ttl)
+	if err != nil || ok {
+		return signed.URL, signed.Expires, err
+	}
+	return c.h.media.Link(ctx, client.ID, a, ttl)
 }
 
 func (c callbacks) GetState(ctx context.Context, plugin model.PluginID, account model.AccountID, key string) (*pluginhost.StateEntry, error) {

@@ -19,10 +19,12 @@ import (
 	"github.com/channelhub/channelhub/hub/api/app"
 	"github.com/channelhub/channelhub/hub/api/chat"
 	"github.com/channelhub/channelhub/hub/api/ingress"
+	"github.com/channelhub/channelhub/hub/api/link"
 	"github.com/channelhub/channelhub/hub/api/spec"
 	"github.com/channelhub/channelhub/hub/config"
 	"github.com/channelhub/channelhub/hub/flow/inbound"
 	"github.com/channelhub/channelhub/hub/flow/journal"
+	"github.com/channelhub/channelhub/hub/flow/media"
 	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
@@ -69,6 +71,7 @@ type Hub struct {
 	quiet    func() // ends the teller; nil before start
 	tokens   *access.Tokens
 	plugins  *pluginhost.Host
+	media    *media.Media
 	inbound  *inbound.Inbound
 	outbound *outbound.Outbound
 	journal  *journal.Journal
@@ -142,17 +145,20 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 
 // wire makes the rooms that serve.
 func (h *Hub) wire() error {
+	if err := h.openMedia(); err != nil {
+		return err
+	}
 	h.outbound = outbound.New(outbound.Options{
-		Store: h.store, Accounts: h.accounts, Connectors: connectors{h.plugins},
+		Files: h.media, Store: h.store, Accounts: h.accounts, Connectors: connectors{h.plugins},
 		Logger: h.log.Named("outbound"), Metrics: h.metrics, Committed: h.committed,
 		Rejected: h.accountRejected,
 	})
 	h.inbound = inbound.New(inbound.Options{
-		Store: h.store, Accounts: h.accounts, Receipts: h.outbound,
+		Files: h.media, Store: h.store, Accounts: h.accounts, Receipts: h.outbound,
 		Logger: h.log.Named("inbound"), Metrics: h.metrics, Committed: h.committed,
 	})
 	h.app = app.New(app.Options{
-		Store: h.store, Accounts: h.accounts, Inbound: h.inbound, Outbound: h.outbound, Tokens: h.tokens,
+		Files: h.media, Store: h.store, Accounts: h.accounts, Inbound: h.inbound, Outbound: h.outbound, Tokens: h.tokens,
 		Ends: h.ends, Describe: h.plugins.Describe, Signals: signals{h}, Logger: h.log.Named("app"), Metrics: h.metrics,
 	})
 	h.journal = h.newJournal()
@@ -186,6 +192,7 @@ func (h *Hub) route() {
 	public, private := http.NewServeMux(), http.NewServeMux()
 	h.ingress.Routes(public)
 	h.chat.Routes(public)
+	link.New(link.Options{Store: h.store, Accounts: h.accounts, Files: h.media, Logger: h.log.Named("link")}).Routes(public)
 	h.admin.Routes(private)
 	for _, mux := range []*http.ServeMux{public, private} {
 		h.app.Routes(mux)
@@ -247,6 +254,7 @@ func (h *Hub) start(ctx context.Context, background *sync.WaitGroup, run context
 		return fmt.Errorf("find the journal: %w", err)
 	}
 	background.Go(func() { h.journal.Run(run) })
+	background.Go(func() { h.media.Run(run) })
 	background.Go(func() { inbound.NewCloser(h.inbound, nil).Run(run) })
 	background.Go(func() { h.app.Run(run) })
 	background.Go(func() { h.sweeper.Run(run) })

@@ -7,7 +7,8 @@ import "io"
 // they are read with [Host.OpenAttachment] or handed to the provider as a URL
 // with [Host.SignAttachmentURL].
 type Attachment struct {
-	// ID is the hub's; empty in events.
+	// ID is the hub's. In events it is empty, but for a file that a visitor
+	// uploaded to the hub's chat mount ahead of the message.
 	ID   string
 	Name string
 	Kind AttachmentKind

@@ -31,6 +31,7 @@ type Account struct {
 	Kept           Secrets // put by the connector; AllSecrets has both
 	OnUnknownAfter string  // "fail" or "retry"
 	Pace           model.Pace
+	Attachments    model.AttachmentRules
 }
 
 // AllSecrets is what the connector is given: the configured secrets and, under

@@ -198,7 +198,14 @@ type OIDC struct {
 	Audience string `json:"audience" doc:"Audience the tokens must name."`
 }
 
+// Who seals attachment bytes, and what becomes of images.
+const (
+	SealAlways = "always"
+	ImagesPass = "pass"
+)
+
 // Media says what happens to attachments on their way.
 type Media struct {
-	Clamd string `json:"clamd" doc:"Address of a clamd that scans attachments, host:port or a socket path. Empty: no scan." jsonschema:"example=127.0.0.1:3310"`
+	Clamd  string `json:"clamd" doc:"Address of a clamd that scans attachments: tcp://host:port or unix:/path. Empty: no scan." jsonschema:"example=tcp://127.0.0.1:3310"`
+	Images string `json:"images" doc:"What becomes of images. reencode: JPEG, PNG and GIF are made anew, without EXIF and whatever else is no picture. pass: they stay as they came." jsonschema:"enum=reencode,enum=pass"`
 }

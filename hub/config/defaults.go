@@ -39,6 +39,7 @@ func Defaults() *Config {
 			Idempotency:    Duration(day),
 			Audit:          Duration(397 * day),
 		},
+		Media:   Media{Images: "reencode"},
 		Access:  Access{BootstrapTokens: map[string]BootstrapToken{}},
 		Plugins: map[model.PluginID]Plugin{},
 		Clients: map[model.ClientID]Client{},

@@ -99,6 +99,18 @@ func (id ConversationID) Raw() (Random16, bool) {
 	return Random16(raw), true
 }
 
+// AttachmentIDOf spells 16 bytes as an attachment id.
+func AttachmentIDOf(raw Random16) AttachmentID { return AttachmentID(encodeID("att_", raw[:])) }
+
+// Raw returns the 16 bytes of the id and whether it has the right form.
+func (id AttachmentID) Raw() (Random16, bool) {
+	raw, ok := decodeID("att_", string(id))
+	if !ok || len(raw) != 16 {
+		return Random16{}, false
+	}
+	return Random16(raw), true
+}
+
 // Valid reports whether the id has the form of an attachment id.
 func (id AttachmentID) Valid() bool { return fixed16("att_", string(id)) }
 

@@ -25,3 +25,9 @@ type Pace struct {
 	PerSecond   float64
 	Concurrency int
 }
+
+// AttachmentRules narrow which files an account takes.
+type AttachmentRules struct {
+	MaxSize int64    // bytes; 0: the channel's own limit, or 25 MiB
+	Allow   []string // types such as image/*; empty: all that the hub takes
+}

@@ -149,7 +149,12 @@ func kindName(kind string) string {
 }
 
 func attachmentIn(a *connectorv1.Attachment) model.Attachment {
+	id := model.AttachmentID(a.GetId())
+	if !id.Valid() {
+		id = "" // none of ours
+	}
 	return model.Attachment{
+		ID:       id,
 		Name:     printable(a.GetName(), maxFileName),
 		Kind:     attachmentKindIn(a.GetKind()),
 		MimeType: mimeTypeIn(a.GetMimeType()),

@@ -69,6 +69,7 @@ func newHostServer(p *process, callbacks Callbacks, dir *startDir, now time.Time
 		grpc.MaxHeaderListSize(maxMetadata),
 		grpc.ConnectionTimeout(5*time.Second),
 		grpc.ChainUnaryInterceptor(h.guard),
+		grpc.ChainStreamInterceptor(h.guardStream),
 	)
 	connectorv1.RegisterHostServiceServer(h.server, h)
 	h.serving.Go(func() {
@@ -113,20 +114,28 @@ func (h *hostServer) guard(ctx context.Context, req any, info *grpc.UnaryServerI
 		}
 	}()
 	resp, err = handler(ctx, req)
+	if err = h.answer(info.FullMethod, err); err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// answer turns an error into the status that the connector gets.
+func (h *hostServer) answer(method string, err error) error {
 	if err == nil {
-		return resp, nil
+		return nil
 	}
 	if e, ok := errors.AsType[*model.Error](err); ok {
 		if e.Code == model.Internal || e.Code == model.Corrupt {
-			h.log.Error("a call of a connector failed in the hub", telemetry.FieldPlugin, h.plugin, telemetry.FieldMethod, info.FullMethod, telemetry.FieldError, err)
+			h.log.Error("a call of a connector failed in the hub", telemetry.FieldPlugin, h.plugin, telemetry.FieldMethod, method, telemetry.FieldError, err)
 		}
-		return nil, status.Error(codes.Code(e.Code.GRPCStatus()), e.Detail)
+		return status.Error(codes.Code(e.Code.GRPCStatus()), e.Detail)
 	}
 	if _, ok := status.FromError(err); ok {
-		return nil, err
+		return err
 	}
-	h.log.Error("a call of a connector failed in the hub", telemetry.FieldPlugin, h.plugin, telemetry.FieldMethod, info.FullMethod, telemetry.FieldError, err)
-	return nil, status.Error(codes.Internal, "a fault of the hub")
+	h.log.Error("a call of a connector failed in the hub", telemetry.FieldPlugin, h.plugin, telemetry.FieldMethod, method, telemetry.FieldError, err)
+	return status.Error(codes.Internal, "a fault of the hub")
 }
 
 // account returns the account a call is about. One that is another connector's

@@ -2,6 +2,7 @@ package pluginhost
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/channelhub/channelhub/hub/model"
@@ -35,6 +36,14 @@ func refuseAll(n int) []ItemResult {
 
 func (noCallbacks) PushSocket(context.Context, model.PluginID, model.AccountID, model.Address, []byte) (int, error) {
 	return 0, refusal()
+}
+
+func (noCallbacks) OpenAttachment(context.Context, model.PluginID, model.AccountID, model.AttachmentID) (model.Attachment, io.ReadCloser, error) {
+	return model.Attachment{}, nil, refusal()
+}
+
+func (noCallbacks) SignAttachmentURL(context.Context, model.PluginID, model.AccountID, model.AttachmentID, time.Duration) (string, time.Time, error) {
+	return "", time.Time{}, refusal()
 }
 
 func (noCallbacks) GetState(context.Context, model.PluginID, model.AccountID, string) (*StateEntry, error) {

@@ -2,6 +2,7 @@ package pluginhost
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/channelhub/channelhub/hub/model"
@@ -304,6 +305,11 @@ type Callbacks interface {
 	PublishEvents(ctx context.Context, plugin model.PluginID, events []Event) []ItemResult
 	ReportStatus(ctx context.Context, plugin model.PluginID, reports []StatusReport) []ItemResult
 	PushSocket(ctx context.Context, plugin model.PluginID, account model.AccountID, contact model.Address, frame []byte) (sockets int, err error)
+	// OpenAttachment returns the bytes of a file of one of the account's
+	// messages. The caller closes the reader.
+	OpenAttachment(ctx context.Context, plugin model.PluginID, account model.AccountID, id model.AttachmentID) (model.Attachment, io.ReadCloser, error)
+	// SignAttachmentURL returns a URL of such a file for at most ttl.
+	SignAttachmentURL(ctx context.Context, plugin model.PluginID, account model.AccountID, id model.AttachmentID, ttl time.Duration) (url string, expires time.Time, err error)
 	GetState(ctx context.Context, plugin model.PluginID, account model.AccountID, key string) (*StateEntry, error)
 	PutState(ctx context.Context, plugin model.PluginID, account model.AccountID, key string, value []byte, expected uint64, ttl time.Duration) (uint64, error)
 	DeleteState(ctx context.Context, plugin model.PluginID, account model.AccountID, key string, expected uint64) error

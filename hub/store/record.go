@@ -24,6 +24,9 @@ const (
 	// ExpiredRecord tells that events of an account ended unread; Seq is how
 	// many. It points at nothing and has no conversation.
 	ExpiredRecord RecordKind = "x"
+	// AttachmentRecord tells a change of a file in a conversation. Key is the
+	// file's id, and New its state.
+	AttachmentRecord RecordKind = "a"
 	// DeliveryRecord is a lane entry: it points at a message row.
 	DeliveryRecord RecordKind = "d"
 )
@@ -43,6 +46,7 @@ type Record struct {
 	Old, New  model.Status // of an account's record: its states
 	At        Milli        // commit time
 	Author    model.Author
+	Files     int // attachments of an event: their workers look no further
 }
 
 // recordJSON keeps names short: a row is billed by the KiB.
@@ -58,6 +62,7 @@ type recordJSON struct {
 	New          model.Status         `json:"n,omitempty"`
 	At           Milli                `json:"c,omitempty"`
 	Author       model.Author         `json:"u,omitempty"`
+	Files        int                  `json:"m,omitempty"`
 }
 
 // logRow is a row of a log. Its JSON is made in one piece: encoders of single
@@ -75,7 +80,7 @@ func (w logRow) MarshalJSON() ([]byte, error) {
 		r := &w.Records[i]
 		out.Records[i] = recordJSON{
 			Kind: r.Kind, Conversation: r.Conversation, Key: r.Key[:], Seq: r.Seq, Type: r.Type,
-			Account: r.Account, Direction: r.Direction, Old: r.Old, New: r.New, At: r.At, Author: r.Author,
+			Account: r.Account, Direction: r.Direction, Old: r.Old, New: r.New, At: r.At, Author: r.Author, Files: r.Files,
 		}
 	}
 	return json.Marshal(out)
@@ -94,7 +99,7 @@ func (w *logRow) UnmarshalJSON(b []byte) error {
 		}
 		w.Records[i] = Record{
 			Kind: j.Kind, Conversation: j.Conversation, Key: model.Random16(j.Key), Seq: j.Seq, Type: j.Type,
-			Account: j.Account, Direction: j.Direction, Old: j.Old, New: j.New, At: j.At, Author: j.Author,
+			Account: j.Account, Direction: j.Direction, Old: j.Old, New: j.New, At: j.At, Author: j.Author, Files: j.Files,
 		}
 	}
 	return nil

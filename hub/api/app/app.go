@@ -17,6 +17,7 @@ import (
 	"github.com/channelhub/channelhub/hub/accounts"
 	"github.com/channelhub/channelhub/hub/api/web"
 	"github.com/channelhub/channelhub/hub/flow/inbound"
+	"github.com/channelhub/channelhub/hub/flow/media"
 	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
@@ -45,6 +46,7 @@ type Options struct {
 	Outbound *outbound.Outbound
 	Tokens   web.Authenticator
 	Describe func(model.PluginID) (pluginhost.Descriptor, bool)
+	Files    *media.Media       // nil: there are no attachments
 	Signals  Signals            // nil: none
 	Logger   hclog.Logger       // nil: none
 	Metrics  *telemetry.Metrics // nil: none
@@ -93,6 +95,8 @@ func (a *App) Routes(mux *http.ServeMux) {
 	route("POST /v1/messages", a.postMessage)
 	route("GET /v1/messages/{id}", a.getMessage)
 	route("POST /v1/messages/{id}/resolve", a.resolveMessage)
+	route("POST /v1/attachments", a.postAttachment)
+	route("GET /v1/attachments/{id}", a.getAttachment)
 	route("GET /v1/events", a.getEvents)
 	route("POST /v1/events/ack", a.ackEvents)
 	route("GET /v1/conversations", a.listConversations)

@@ -187,7 +187,11 @@ func (a *App) messagesOf(ctx context.Context, client *store.Client, h store.Hist
 		if ended { // I9
 			continue
 		}
-		m := *e.Event.Message
+		shown, err := a.files(ctx, client, e.Event.Message, e.Received)
+		if err != nil {
+			return nil, err
+		}
+		m := *shown
 		at := model.At(e.Committed)
 		m.CreatedAt = &at
 		out = append(out, m)
@@ -198,7 +202,12 @@ func (a *App) messagesOf(ctx context.Context, client *store.Client, h store.Hist
 			return nil, err
 		}
 		if !ended { // I9
-			out = append(out, o.View())
+			m := o.View()
+			shown, err := a.files(ctx, client, &m, o.Created)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, *shown)
 		}
 	}
 	slices.SortFunc(out, func(x, y model.Message) int {

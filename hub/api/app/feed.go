@@ -135,6 +135,8 @@ func (a *App) render(ctx context.Context, client *store.Client, view *retention.
 		ev, err := a.bare(ctx, client, at)
 		ev.Account = a.accountMove(rec)
 		return ev, err == nil, err
+	case store.AttachmentRecord:
+		return a.renderFile(ctx, client, at)
 	case store.ExpiredRecord:
 		ev, err := a.bare(ctx, client, at)
 		ev.Count, ev.Reason = rec.Seq, "undelivered"
@@ -157,7 +159,9 @@ func (a *App) renderEvent(ctx context.Context, client *store.Client, view *reten
 	if view.EventAt(e, at.behind()) { // I9
 		return model.Event{}, false, nil
 	}
-	return e.Event, true, nil
+	ev := e.Event
+	ev.Message, err = a.files(ctx, client, ev.Message, e.Received)
+	return ev, err == nil, err
 }
 
 func (a *App) renderStatus(ctx context.Context, client *store.Client, at place) (model.Event, bool, error) {

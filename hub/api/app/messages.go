@@ -183,6 +183,11 @@ func (a *App) viewOf(ctx context.Context, client *store.Client, o store.Outbound
 	if ended { // I9
 		v.Content, v.Attachments, v.Context, v.ReplyTo, v.ProviderID = nil, nil, nil, nil, ""
 	}
+	shown, err := a.files(ctx, client, &v.Message, o.Created)
+	if err != nil {
+		return messageView{}, err
+	}
+	v.Message = *shown
 	for _, m := range o.Timeline {
 		v.Timeline = append(v.Timeline, moveView(m))
 	}
@@ -228,7 +233,12 @@ func (a *App) getMessage(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		created := model.At(e.Committed)
-		m := *e.Event.Message
+		shown, err := a.files(r.Context(), client, e.Event.Message, e.Received)
+		if err != nil {
+			web.Fail(w, r, err)
+			return
+		}
+		m := *shown
 		m.CreatedAt = &created
 		web.JSON(w, r, http.StatusOK, messageView{Message: m, AccountID: e.Account, ConversationID: e.Conversation})
 		return

@@ -127,11 +127,19 @@ func (d *document) operation(op Operation) object {
 	if op.Body != nil {
 		o.add("requestBody", object{
 			{"required", !op.Body.Optional},
-			{"content", object{{jsonMedia, object{{"schema", d.schemas.of(reflect.TypeOf(op.Body.Type))}}}}},
+			{"content", d.bodyOf(op.Body)},
 		})
 	}
 	o.add("responses", d.answers(op.Answers))
 	return o
+}
+
+// bodyOf describes a body: JSON, or bytes.
+func (d *document) bodyOf(b *Body) object {
+	if b.Media != "" {
+		return object{{b.Media, object{{"schema", object{}}}}}
+	}
+	return object{{jsonMedia, object{{"schema", d.schemas.of(reflect.TypeOf(b.Type))}}}}
 }
 
 func (d *document) param(p Param) object {

@@ -116,7 +116,7 @@ func (d *document) group(tag string) groupData {
 				Kind: kindOf(schema), Required: p.Required || p.In == Path,
 			})
 		}
-		if op.Body != nil {
+		if op.Body != nil && op.Body.Type != nil {
 			out.Body = d.body(op.Body.Type)
 		}
 		for _, a := range op.Answers {

@@ -64,6 +64,8 @@ const (
 type Body struct {
 	Type     any // a value of the Go type
 	Optional bool
+	// Media is set instead of Type for a body that is bytes.
+	Media string
 }
 
 // Answer is what an operation gives back. Problems that any call can meet are

@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"slices"
+
 	"github.com/channelhub/channelhub/hub/api/web"
 	"github.com/channelhub/channelhub/hub/model"
 )
@@ -15,7 +17,7 @@ Times are RFC 3339 in UTC with milliseconds. Lists take ` + "`limit`" + ` and ` 
 func V1(version string) API {
 	return API{
 		Title: "Channelhub client API", Version: version, Base: "/v1", Description: v1About,
-		Operations: append(append(append(v1Events(), v1Messages()...), v1Conversations()...), v1Rest()...),
+		Operations: slices.Concat(v1Events(), v1Messages(), v1Attachments(), v1Conversations(), v1Rest()),
 	}
 }
 
@@ -81,6 +83,29 @@ func v1Messages() []Operation {
 			Description: "A delivery is held when nobody knows whether the provider took it. Settling it again in the same way is harmless.",
 			Params:      []Param{id}, Body: &Body{Type: Resolve{}},
 			Answers: []Answer{OK("The message.", MessageView{}), Problem(404, "There is no such message."), Problem(409, "The message is not held.")},
+		},
+	}
+}
+
+func v1Attachments() []Operation {
+	const tag = "Attachments"
+	return []Operation{
+		{
+			ID: "uploadAttachment", Method: "POST", Path: "/v1/attachments", Tag: tag, Summary: "Upload a file.",
+			Description: "The body is the file, or a form (`multipart/form-data`) with one. It is yours until a message takes it: name its id in `attachments` of `POST /v1/messages`. What it is, its bytes say; pages, vector images, scripts and programs are refused. JPEG, PNG and GIF images are made anew unless the operator lets them pass. Where files are scanned it may come back `pending`.",
+			Params:      []Param{{In: Query, Name: "name", Description: "The file's name. It is made safe, and ends in an extension of its type."}},
+			Body:        &Body{Media: "*/*"},
+			Answers: []Answer{
+				{Status: 201, Description: "The file is durable.", Type: model.Attachment{}},
+				Problem(413, "The file is larger than any of your accounts takes."),
+				Problem(422, "Files of this type are not taken; the fault's field says why: type, image."),
+			},
+		},
+		{
+			ID: "getAttachment", Method: "GET", Path: "/v1/attachments/{id}", Tag: tag, Summary: "Look up a file, and get a fresh link to it.",
+			Description: "`url` serves whoever has it for 60 minutes at most and never longer than the file, which ends at `expires_at`.",
+			Params:      []Param{ID("id", "The attachment's id.")},
+			Answers:     []Answer{OK("The file.", model.Attachment{}), Problem(404, "There is no such file, or it has ended.")},
 		},
 	}
 }

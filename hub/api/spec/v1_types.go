@@ -14,7 +14,7 @@ type SendMessage struct {
 	AccountID   model.AccountID      `json:"account_id" doc:"Which of your accounts sends it."`
 	To          Recipient            `json:"to" doc:"Who gets it."`
 	Content     model.Content        `json:"content" doc:"What is said."`
-	Attachments []model.AttachmentID `json:"attachments,omitempty" doc:"Files that were uploaded before."`
+	Attachments []model.AttachmentID `json:"attachments,omitempty" doc:"Ids of files that were uploaded before, each taken by one message. The content is then of type media."`
 	ReplyTo     *model.Reference     `json:"reply_to,omitempty" doc:"The message that it answers."`
 	Context     json.RawMessage      `json:"context,omitempty" doc:"Any JSON; it comes back with the message."`
 	ExpireAfter string               `json:"expire_after,omitempty" doc:"No attempt starts later than this after now, such as 30m. Without it 24h."`

@@ -57,7 +57,10 @@ func inboundMessage(m *model.Message) *model.Message {
 	if len(m.Attachments) > 0 {
 		out.Attachments = make([]model.Attachment, len(m.Attachments))
 		for i, a := range m.Attachments {
-			a.ID, a.State, a.URL, a.ExpiresAt = model.NewAttachmentID(), model.AttachmentPending, "", nil
+			if a.ID == "" {
+				a.ID, a.State = model.NewAttachmentID(), model.AttachmentPending
+			}
+			a.URL, a.ExpiresAt = "", nil
 			out.Attachments[i] = a
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -40,6 +41,13 @@ type Receipts interface {
 	Report(ctx context.Context, account accounts.Account, report pluginhost.StatusReport) error
 }
 
+// Files knows the files that visitors sent ahead of their messages.
+type Files interface {
+	// Adopt returns the files as they are known. One that is not this
+	// visitor's on this account is returned as refused.
+	Adopt(ctx context.Context, client *store.Client, account model.AccountID, visitor model.Address, files []model.Attachment) ([]model.Attachment, error)
+}
+
 // Options for New.
 type Options struct {
 	Store    *store.Store
@@ -48,6 +56,8 @@ type Options struct {
 	Logger   hclog.Logger       // nil: none
 	Metrics  *telemetry.Metrics // nil: none
 	Now      func() time.Time   // nil: time.Now
+	// Files finds the files that were sent ahead of a message. Nil: none are.
+	Files Files
 	// StepTimeout bounds T, E and L together. 0: 10 s, which is what erasing a
 	// contact waits out: it must not be longer.
 	StepTimeout time.Duration
@@ -181,6 +191,9 @@ func (in *Inbound) event(ctx context.Context, acct accounts.Account, ev pluginho
 		return store.StoredEvent{}, in.refuse(ctx, client, acct, ev, received, reason, err)
 	}
 	ev = sound(ev)
+	if ev, err = in.adopt(ctx, client, acct, ev); err != nil {
+		return store.StoredEvent{}, err
+	}
 	dir, err := in.whose(ctx, client, acct, ev)
 	if err != nil || dir.Conversation == "" {
 		return store.StoredEvent{}, err
@@ -209,6 +222,26 @@ func (in *Inbound) event(ctx context.Context, acct accounts.Account, ev pluginho
 	// A repeat may have completed what a crash left half done.
 	in.tell(acct.Client, dir.Conversation)
 	return stored, nil
+}
+
+// adopt fills in the files that the event names by the hub's own ids.
+func (in *Inbound) adopt(ctx context.Context, client *store.Client, acct accounts.Account, ev pluginhost.Event) (pluginhost.Event, error) {
+	if ev.Message == nil || !slices.ContainsFunc(ev.Message.Attachments, func(a model.Attachment) bool { return a.ID != "" }) {
+		return ev, nil
+	}
+	m := *ev.Message
+	if in.Files == nil {
+		m.Attachments = slices.Clone(m.Attachments)
+		for i := range m.Attachments {
+			m.Attachments[i].ID = ""
+		}
+		ev.Message = &m
+		return ev, nil
+	}
+	var err error
+	m.Attachments, err = in.Files.Adopt(ctx, client, acct.ID, ev.Addresses[0], m.Attachments)
+	ev.Message = &m
+	return ev, err
 }
 
 func (in *Inbound) tell(client model.ClientID, conv model.ConversationID) {

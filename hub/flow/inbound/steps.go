@@ -171,7 +171,15 @@ func pointer(e store.StoredEvent) store.Record {
 	return store.Record{
 		Kind: store.EventRecord, Conversation: e.Conversation, Key: e.Key, Type: e.Type,
 		Account: e.Account, Direction: model.Inbound, At: store.Millis(e.Committed), Author: authorOf(e.Event),
+		Files: filesOf(e.Event),
 	}
+}
+
+func filesOf(ev model.Event) int {
+	if ev.Message == nil {
+		return 0
+	}
+	return len(ev.Message.Attachments)
 }
 
 func authorOf(ev model.Event) model.Author {

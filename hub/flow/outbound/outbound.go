@@ -22,6 +22,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/channelhub/channelhub/hub/accounts"
+	"github.com/channelhub/channelhub/hub/flow/media"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
 	"github.com/channelhub/channelhub/hub/store"
@@ -37,6 +38,14 @@ type Connectors interface {
 	Ready(id model.PluginID) bool
 	// Send makes one attempt. An error means that the connector was not asked.
 	Send(ctx context.Context, id model.PluginID, d pluginhost.Delivery) (pluginhost.Outcome, error)
+}
+
+// Files keeps the attachments that messages take.
+type Files interface {
+	RulesOf(acct accounts.Account) media.Rules
+	// Claim makes a file belong to a message. A repeat is harmless; a file that
+	// another message has is model.Conflicting.
+	Claim(ctx context.Context, client *store.Client, id model.AttachmentID, by media.Taking) (store.Attachment, error)
 }
 
 // Defaults of Options.
@@ -59,6 +68,8 @@ type Options struct {
 	Logger     hclog.Logger       // nil: none
 	Metrics    *telemetry.Metrics // nil: none
 	Now        func() time.Time   // nil: time.Now
+	// Files keeps attachments. Nil: messages take none.
+	Files Files
 
 	// SendTimeout bounds an attempt, and so how long a successor waits for one
 	// that was left open. 0: 15 s.

@@ -68,6 +68,7 @@ func (o *Outbound) Submit(ctx context.Context, id model.ClientID, r Request, ide
 		if msg, done, err := o.replay(ctx, client, intent, body); err != nil || done {
 			return Accepted{msg, true}, err
 		}
+		r.taker = model.MessagePlace{Conversation: intent.Conversation, Direction: model.Outbound, Key: intent.UUID}.ID()
 	}
 	t, err := o.target(ctx, client, r)
 	if err != nil {
@@ -160,6 +161,9 @@ func (o *Outbound) decide(ctx context.Context, client *store.Client, t target, n
 // message row, the lane entry. Each step can be repeated.
 func (o *Outbound) commit(ctx context.Context, client *store.Client, r Request, t target, intent store.Intent) (store.Outbound, error) {
 	msg := o.compose(client, r, t, intent)
+	if err := o.take(ctx, client, r, &msg); err != nil {
+		return store.Outbound{}, err
+	}
 	if t.socket() {
 		return o.commitToSocket(ctx, client, msg, intent)
 	}

@@ -241,7 +241,7 @@ func TestVerdict(t *testing.T) {
 		{"type that customers send", func(r *outbound.Request) { r.Content.Type = model.ContentPostback }, []string{"content.type"}},
 		{"expires too soon", func(r *outbound.Request) { r.HasExpire, r.Expire = true, time.Millisecond }, []string{"expire_after"}},
 		{"expires too late", func(r *outbound.Request) { r.HasExpire, r.Expire = true, 30*24*time.Hour }, []string{"expire_after"}},
-		{"attachments", func(r *outbound.Request) { r.Attach = []model.AttachmentID{model.NewAttachmentID()} }, []string{"attachments"}},
+		{"attachments", func(r *outbound.Request) { r.Attach = []model.AttachmentID{model.NewAttachmentID()} }, []string{"content.type"}},
 		{"large context", func(r *outbound.Request) { r.Context = model.Context(`"` + strings.Repeat("x", 16<<10) + `"`) }, []string{"context"}},
 		{"all of it", func(r *outbound.Request) {
 			r.Address.Kind, r.Content.Text = model.PSID, ""

@@ -34,6 +34,8 @@ type Request struct {
 	TraceID   string
 	Attach    []model.AttachmentID
 	HasExpire bool
+
+	taker model.MessageID // an earlier call's message, whose files these may be
 }
 
 // target is where a request goes, once it is found to be sound.
@@ -82,10 +84,10 @@ func (o *Outbound) judge(ctx context.Context, client *store.Client, r Request) (
 	if len(r.Context) > maxContext {
 		fault("context", "the context has %d bytes; at most %d fit", len(r.Context), maxContext)
 	}
-	if len(r.Attach) > 0 {
-		fault("attachments", "this hub does not take attachments yet; leave the field out")
-	}
 	o.judgeContent(t, r.Content, fault)
+	if err := o.judgeFiles(ctx, client, r, &t, fault); err != nil {
+		return t, err
+	}
 	if err := o.judgeTarget(ctx, client, r, &t, fault); err != nil {
 		return t, err
 	}
@@ -121,13 +123,9 @@ func (o *Outbound) judgeContent(t target, c model.Content, fault func(field, for
 	if most := t.descriptor.Limits.MaxText; t.known && most > 0 && utf8.RuneCountInString(c.Text) > most {
 		fault("content.text", "the text has %d characters; this channel takes %d", utf8.RuneCountInString(c.Text), most)
 	}
-	// Files cannot be sent yet, and so not what consists of them.
-	if c.Type == model.ContentMedia {
-		fault("attachments", "media needs files, and files cannot be sent in this version")
-	}
 	for i := range c.Cards {
 		if c.Cards[i].AttachmentID != "" {
-			fault(fmt.Sprintf("content.cards[%d].attachment_id", i), "files cannot be sent in this version")
+			fault(fmt.Sprintf("content.cards[%d].attachment_id", i), "cards cannot carry files in this version")
 		}
 	}
 }
