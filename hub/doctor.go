@@ -100,6 +100,7 @@ func (d *doctor) trouble(name, action string, err error) {
 		mend = "create it with the template in deploy/aws, or mend its name"
 	case model.Unavailable, model.Throttled:
 		mend = "check the network, the VPC endpoint and the credentials, then look again"
+	default:
 	}
 	d.fail(name, mend, "%v", err)
 }

@@ -147,7 +147,7 @@ func (w *walk) until(ctx context.Context, r store.Record) (time.Time, bool, erro
 	case store.StatusRecord:
 		o, ok, err := w.final(ctx, r)
 		return o.ContentUntil, ok, err
-	case store.SignalRecord, store.DeliveryRecord, store.ExpiredRecord, store.AttachmentRecord:
+	case store.SignalRecord, store.AccountRecord, store.DeliveryRecord, store.ExpiredRecord, store.AttachmentRecord:
 	}
 	return time.Time{}, false, nil
 }
@@ -243,7 +243,7 @@ func (w *walk) remove(ctx context.Context, r store.Record) (bool, error) {
 				return ended, err
 			}
 		}
-	case store.SignalRecord, store.DeliveryRecord, store.ExpiredRecord, store.AttachmentRecord:
+	case store.SignalRecord, store.AccountRecord, store.DeliveryRecord, store.ExpiredRecord, store.AttachmentRecord:
 	}
 	return false, nil
 }

@@ -2,11 +2,10 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
 	"time"
-
-	"crypto/rand"
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/seal"
@@ -19,9 +18,9 @@ var linkKey = seal.Class("links")
 const (
 	linkVersion = 1
 	maxClientID = 40
-	// version, client and its length, attachment, expiry
+	// Version, client and its length, attachment, expiry.
 	linkSize = 1 + 1 + maxClientID + 16 + 8
-	// packing, nonce and tag
+	// Packing, nonce and tag.
 	linkSealed = linkSize + 1 + 12 + 16
 )
 

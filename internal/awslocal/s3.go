@@ -3,6 +3,7 @@ package awslocal
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,8 +18,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"crypto/rand"
 )
 
 // S3Server is an S3 server on loopback: the data path and real signature
@@ -61,7 +60,7 @@ var buildS3 = sync.OnceValues(func() (string, error) {
 		return "", fmt.Errorf("lock the build: %w", err)
 	}
 	program := filepath.Join(dir, "s3local")
-	cmd := exec.Command("go", "build", "-C", filepath.Join(root, "tools", "s3local"), "-o", program, ".") //nolint:noctx // a build ends
+	cmd := exec.Command("go", "build", "-C", filepath.Join(root, "tools", "s3local"), "-o", program, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly -buildvcs=false")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build s3local: %w\n%s", err, out)

@@ -24,7 +24,6 @@ import (
 	"github.com/channelhub/channelhub/hub"
 	"github.com/channelhub/channelhub/hub/config"
 	"github.com/channelhub/channelhub/hub/hubtest/storetest"
-	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/internal/awslocal"
 )
@@ -152,8 +151,8 @@ func (f *fleet) wantSick(t *testing.T, name, state string) {
 	}
 }
 
-// add provisions a client as `hub client add` does, and returns its bucket.
-func (f *fleet) add(t *testing.T, client string) string {
+// add provisions the client acme as `hub client add` does, and returns its bucket.
+func (f *fleet) add(t *testing.T) string {
 	t.Helper()
 	p, err := hub.NewProvisioner(t.Context(), f.cfg, nil)
 	if err != nil {
@@ -164,9 +163,9 @@ func (f *fleet) add(t *testing.T, client string) string {
 			t.Error(err)
 		}
 	}()
-	bucket, err := p.Add(t.Context(), model.ClientID(client))
+	bucket, err := p.Add(t.Context(), "acme")
 	if err != nil {
-		t.Fatalf("add %s: %v", client, err)
+		t.Fatalf("add the client: %v", err)
 	}
 	return bucket
 }
@@ -177,8 +176,8 @@ func TestDoctor(t *testing.T) {
 	f := newFleet(t)
 	f.wantSick(t, "client/acme/bucket", hub.FoundFail)
 	f.wantSick(t, "log/there", hub.FoundWarn)
-	bucket := f.add(t, "acme")
-	if again := f.add(t, "acme"); again != bucket {
+	bucket := f.add(t)
+	if again := f.add(t); again != bucket {
 		t.Errorf("added twice: %s, then %s", bucket, again)
 	}
 	ctx := t.Context()
@@ -199,7 +198,7 @@ func TestDoctor(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.wantSick(t, "client/acme/bucket/private", hub.FoundFail)
-		f.add(t, "acme")
+		f.add(t)
 		f.wantSick(t, "client/acme/bucket/private", "")
 	})
 	t.Run("no encryption", func(t *testing.T) {
@@ -212,7 +211,7 @@ func TestDoctor(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.wantSick(t, "client/acme/bucket/encryption", hub.FoundFail)
-		f.add(t, "acme")
+		f.add(t)
 	})
 	t.Run("expiry off", func(t *testing.T) {
 		_, err := f.rows().UpdateTimeToLive(t.Context(), &dynamodb.UpdateTimeToLiveInput{
@@ -256,7 +255,7 @@ func TestDoctor(t *testing.T) {
 // long as a hub may serve that client.
 func TestRemovedClientHasNoBucket(t *testing.T) {
 	f := newFleet(t)
-	bucket := f.add(t, "acme")
+	bucket := f.add(t)
 	remove := func() error {
 		p, err := hub.NewProvisioner(t.Context(), f.cfg, nil)
 		if err != nil {

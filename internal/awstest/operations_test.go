@@ -143,18 +143,17 @@ func (r *recorded) onlyTo(t *testing.T, endpoints ...string) {
 func TestOperationsAreThoseOfThePolicies(t *testing.T) {
 	f := newFleet(t)
 	var hubs, provision recorded
-	ctx := t.Context()
 
 	t.Run("provision", func(t *testing.T) {
 		bucketOf := func(p *hub.Provisioner) string {
-			bucket, err := p.Add(ctx, "acme")
+			bucket, err := p.Add(t.Context(), "acme")
 			if err != nil {
 				t.Fatal(err)
 			}
 			return bucket
 		}
 		with := func(act func(p *hub.Provisioner)) {
-			p, err := hub.NewProvisioner(ctx, f.cfg, &hub.ProvisionOptions{RecordAWS: provision.add})
+			p, err := hub.NewProvisioner(t.Context(), f.cfg, &hub.ProvisionOptions{RecordAWS: provision.add})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -165,14 +164,14 @@ func TestOperationsAreThoseOfThePolicies(t *testing.T) {
 		}
 		var bucket string
 		with(func(p *hub.Provisioner) { bucket = bucketOf(p) })
-		if _, err := f.s3().DeleteBucketPolicy(ctx, deletePolicy(bucket)); err != nil {
+		if _, err := f.s3().DeleteBucketPolicy(t.Context(), deletePolicy(bucket)); err != nil {
 			t.Fatal(err)
 		}
 		fill(t, f, bucket)
 		f.clients = "{}"
 		f.load(t)
 		with(func(p *hub.Provisioner) {
-			if err := p.Remove(ctx, "acme"); err != nil {
+			if err := p.Remove(t.Context(), "acme"); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -183,7 +182,7 @@ func TestOperationsAreThoseOfThePolicies(t *testing.T) {
 	})
 
 	t.Run("hub", func(t *testing.T) {
-		if _, err := f.logs().CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &f.group}); err != nil {
+		if _, err := f.logs().CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &f.group}); err != nil {
 			t.Fatal(err)
 		}
 		h := hubtest.New(t, &hubtest.Options{RecordAWS: hubs.add, Config: fmt.Sprintf(`

@@ -39,9 +39,9 @@ func ReadUpload(w http.ResponseWriter, r *http.Request, limit int64) (Upload, er
 	Lasting(r.Context())
 	slow := &pacedReader{r: r.Body, rc: http.NewResponseController(w), until: time.Now().Add(uploadWithin)}
 	up := Upload{Body: slow, MaxSize: limit}
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "multipart/form-data" {
-		return up, nil
+	kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind != "multipart/form-data" {
+		return up, nil // whatever it is called: what it is, is sniffed
 	}
 	if params["boundary"] == "" {
 		return Upload{}, Malformed("The form has no boundary.")

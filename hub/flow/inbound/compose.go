@@ -41,7 +41,7 @@ func compose(acct accounts.Account, conv store.Conversation, ev pluginhost.Event
 		}
 	case model.ContactOptedIn, model.ContactOptedOut:
 		out.Reason = ev.Reason
-	case model.MessageStatus, model.TypingStarted, model.AccountStatus, model.AttachmentUpdated:
+	case model.MessageStatus, model.TypingStarted, model.AccountStatus, model.AttachmentUpdated, model.EventsExpired:
 		// These never come as events of a connector.
 	}
 	return out

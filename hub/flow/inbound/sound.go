@@ -74,7 +74,7 @@ func sound(ev pluginhost.Event) pluginhost.Event {
 // that connectors may tell.
 func complete(ev pluginhost.Event) bool {
 	switch ev.Type {
-	case "", model.MessageStatus, model.AccountStatus, model.AttachmentUpdated:
+	case "", model.MessageStatus, model.AccountStatus, model.AttachmentUpdated, model.EventsExpired:
 		return false
 	case model.MessageReceived, model.PostbackReceived, model.MessageEdited:
 		return ev.Message != nil

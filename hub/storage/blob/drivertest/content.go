@@ -33,9 +33,17 @@ func testRanges(t *testing.T, p Place) {
 		n := int64(len(content))
 		key := put(t, h, content)
 		for _, r := range []blob.Range{
-			{}, {Length: 1}, {Length: n}, {Length: n + 1}, {Length: 1 << 62},
-			{Offset: 1}, {Offset: n - 1}, {Offset: n - 1, Length: 1}, {Offset: n - 1, Length: 100},
-			{Offset: n - 10, Length: 5}, {Offset: n / 2, Length: n / 2},
+			{},
+			{Length: 1},
+			{Length: n},
+			{Length: n + 1},
+			{Length: 1 << 62},
+			{Offset: 1},
+			{Offset: n - 1},
+			{Offset: n - 1, Length: 1},
+			{Offset: n - 1, Length: 100},
+			{Offset: n - 10, Length: 5},
+			{Offset: n / 2, Length: n / 2},
 		} {
 			want := content[r.Offset:]
 			if r.Length > 0 && r.Length < int64(len(want)) {

@@ -15,11 +15,10 @@ import (
 )
 
 // config is what a hub of the region eu-west-1 would load.
-func config(t *testing.T, s awsconfig.Settings) (aws.Config, *awsconfig.AWS) {
+func config(t *testing.T) (aws.Config, *awsconfig.AWS) {
 	t.Helper()
 	awslocal.Credentials(t)
-	s.Region = "eu-west-1"
-	a, err := awsconfig.Load(t.Context(), s)
+	a, err := awsconfig.Load(t.Context(), awsconfig.Settings{Region: "eu-west-1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +45,7 @@ func open(ctx context.Context, t *testing.T, cfg aws.Config, opts *dynamotable.O
 }
 
 func TestConformance(t *testing.T) {
-	cfg, _ := config(t, awsconfig.Settings{})
+	cfg, _ := config(t)
 	opts := provisioned(t, cfg)
 	drivertest.Run(t, drivertest.Harness{
 		Open: func(t *testing.T) driver.Driver { return open(t.Context(), t, cfg, opts) },

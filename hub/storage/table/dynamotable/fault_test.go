@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/channelhub/channelhub/hub/model"
-	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/hub/storage/table"
 	"github.com/channelhub/channelhub/hub/storage/table/driver"
 	"github.com/channelhub/channelhub/internal/awslocal"
@@ -18,7 +17,7 @@ import (
 const secretPart = "a-key-that-must-not-be-told"
 
 func TestFaultsHaveTheirCodes(t *testing.T) {
-	cfg, _ := config(t, awsconfig.Settings{})
+	cfg, _ := config(t)
 	opts := provisioned(t, cfg)
 	proxy := awslocal.NewProxy(t, opts.Endpoint)
 	opts.Endpoint = proxy.URL
@@ -70,7 +69,7 @@ func TestFaultsHaveTheirCodes(t *testing.T) {
 // TestAnswersLostOnTheWire lets DynamoDB carry a commit out and loses the
 // answer, twice: the caller hears of success and the rows are written once.
 func TestAnswersLostOnTheWire(t *testing.T) {
-	cfg, _ := config(t, awsconfig.Settings{})
+	cfg, _ := config(t)
 	opts := provisioned(t, cfg)
 	proxy := awslocal.NewProxy(t, opts.Endpoint)
 	opts.Endpoint = proxy.URL
@@ -96,7 +95,7 @@ func TestAnswersLostOnTheWire(t *testing.T) {
 
 // TestRecoversFromThrottling lets the portable type wait a throttled spell out.
 func TestRecoversFromThrottling(t *testing.T) {
-	cfg, _ := config(t, awsconfig.Settings{})
+	cfg, _ := config(t)
 	opts := provisioned(t, cfg)
 	proxy := awslocal.NewProxy(t, opts.Endpoint)
 	opts.Endpoint = proxy.URL
