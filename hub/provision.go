@@ -54,16 +54,23 @@ func NewProvisioner(ctx context.Context, cfg *config.Config, opts *ProvisionOpti
 		return nil, err
 	}
 	h.storage = &storage{}
-	if _, err := h.openTable(ctx, h.storage); err != nil {
+	existed, err := h.openTable(ctx, h.storage)
+	if err != nil {
 		return nil, err
 	}
-	// Bucket and audit rows are plain: no key is needed for them.
-	h.store = store.New(h.storage.table, nil, nil)
+	// Bucket and audit rows are plain, but the audit log's checkpoint is signed
+	// under the hub's own keyset.
+	if h.storage.keys, err = h.openKeys(ctx, existed); err != nil {
+		return nil, errors.Join(err, h.storage.table.Close())
+	}
+	h.store = store.New(h.storage.table, h.storage.keys, nil)
 	return p, nil
 }
 
 // Close ends what NewProvisioner opened.
-func (p *Provisioner) Close() error { return p.hub.storage.table.Close() }
+func (p *Provisioner) Close() error {
+	return errors.Join(p.hub.storage.table.Close(), p.hub.storage.keys.Close())
+}
 
 // Add gives a client of the configuration its bucket and puts every setting
 // as it is to be, and returns the bucket's name. It may be repeated: that goes

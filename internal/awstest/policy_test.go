@@ -172,6 +172,8 @@ func TestPoliciesHoldRolesApart(t *testing.T) {
 		{"client", request{action: "kms:Decrypt", resource: keyARN}, false}, // not through a service
 		{"provision", row("PutItem", "h/bucket"), true},
 		{"provision", row("GetItem", "h/token"), false},
+		{"provision", wrap(keyARN, map[string][]string{"kms:EncryptionContext:purpose": {"keyset"}}), true},
+		{"provision", wrap(keyARN, map[string][]string{"kms:EncryptionContext:purpose": {"keyset"}, "kms:EncryptionContext:client": {"acme"}}), false},
 		{"provision", row("GetItem", "c/acme/feed"), false},
 		{"provision", object("GetObject", "arn:aws:s3:::channelhub-x/a", own), false}, // it makes and removes; it does not read
 		{"monitor", object("GetObject", "arn:aws:s3:::channelhub-x/a", own), false},
