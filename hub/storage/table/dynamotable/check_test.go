@@ -36,7 +36,7 @@ func states(t *testing.T, cfg aws.Config, opts *dynamotable.Options) map[string]
 }
 
 func TestProvisionedTableIsAsItShouldBe(t *testing.T) {
-	cfg, _ := config(t)
+	cfg := config(t)
 	opts := provisioned(t, cfg)
 	want := map[string]string{
 		"table/active": dynamotable.OK, "table/keys": dynamotable.OK, "table/encryption": dynamotable.OK,
@@ -53,7 +53,7 @@ func TestProvisionedTableIsAsItShouldBe(t *testing.T) {
 // TestOpenRefusesATableThatIsNot demands that what is missing is named, and
 // that Open refuses what it must not use.
 func TestOpenRefusesATableThatIsNot(t *testing.T) {
-	cfg, _ := config(t)
+	cfg := config(t)
 	opts := &dynamotable.Options{Table: "none-" + rand.Text(), Endpoint: awslocal.DynamoDB(t)}
 	if _, err := dynamotable.Open(t.Context(), cfg, opts); !model.Is(err, model.NotFound) || !strings.Contains(err.Error(), opts.Table) {
 		t.Errorf("error = %v, want code %q and the table's name", err, model.NotFound)
@@ -97,7 +97,7 @@ func (s *scopes) ForClient(scope awsconfig.ClientScope) aws.CredentialsProvider 
 // TestClientsRowsAreReachedAsThatClient looks at who signed: a client's rows
 // are reached with that client's credentials, the hub's with its own.
 func TestClientsRowsAreReachedAsThatClient(t *testing.T) {
-	cfg, _ := config(t)
+	cfg := config(t)
 	opts := provisioned(t, cfg)
 	proxy := awslocal.NewProxy(t, opts.Endpoint)
 	own := &scopes{}

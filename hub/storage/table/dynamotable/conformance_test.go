@@ -15,14 +15,14 @@ import (
 )
 
 // config is what a hub of the region eu-west-1 would load.
-func config(t *testing.T) (aws.Config, *awsconfig.AWS) {
+func config(t *testing.T) aws.Config {
 	t.Helper()
 	awslocal.Credentials(t)
 	a, err := awsconfig.Load(t.Context(), awsconfig.Settings{Region: "eu-west-1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a.Config(), a
+	return a.Config()
 }
 
 // provisioned makes a table of the test's own.
@@ -45,7 +45,7 @@ func open(ctx context.Context, t *testing.T, cfg aws.Config, opts *dynamotable.O
 }
 
 func TestConformance(t *testing.T) {
-	cfg, _ := config(t)
+	cfg := config(t)
 	opts := provisioned(t, cfg)
 	drivertest.Run(t, drivertest.Harness{
 		Open: func(t *testing.T) driver.Driver { return open(t.Context(), t, cfg, opts) },

@@ -17,7 +17,7 @@ import (
 const secretPart = "a-key-that-must-not-be-told"
 
 func TestFaultsHaveTheirCodes(t *testing.T) {
-	cfg, _ := config(t)
+	cfg := config(t)
 	opts := provisioned(t, cfg)
 	proxy := awslocal.NewProxy(t, opts.Endpoint)
 	opts.Endpoint = proxy.URL
@@ -69,7 +69,7 @@ func TestFaultsHaveTheirCodes(t *testing.T) {
 // TestAnswersLostOnTheWire lets DynamoDB carry a commit out and loses the
 // answer, twice: the caller hears of success and the rows are written once.
 func TestAnswersLostOnTheWire(t *testing.T) {
-	cfg, _ := config(t)
+	cfg := config(t)
 	opts := provisioned(t, cfg)
 	proxy := awslocal.NewProxy(t, opts.Endpoint)
 	opts.Endpoint = proxy.URL
@@ -95,7 +95,7 @@ func TestAnswersLostOnTheWire(t *testing.T) {
 
 // TestRecoversFromThrottling lets the portable type wait a throttled spell out.
 func TestRecoversFromThrottling(t *testing.T) {
-	cfg, _ := config(t)
+	cfg := config(t)
 	opts := provisioned(t, cfg)
 	proxy := awslocal.NewProxy(t, opts.Endpoint)
 	opts.Endpoint = proxy.URL
