@@ -20,19 +20,29 @@ func (h *Hub) openRetention() {
 	h.sweeper.Resume(outbound.DueReplay, h.resumeReplay)
 }
 
+// clientIDs are the clients that the sweeper looks after: also those that the
+// configuration has dropped, whose data ends all the same.
 func (h *Hub) clientIDs() []model.ClientID {
-	var ids []model.ClientID
+	ids := h.known.dropped(h.config.Load())
 	for _, c := range h.accounts.Clients() {
 		ids = append(ids, c.ID)
 	}
 	return ids
 }
 
+// retentionFor is what a client's data lives by. A client that was dropped has
+// the defaults.
+func (h *Hub) retentionFor(id model.ClientID) model.Retention {
+	if c, ok := h.accounts.Client(id); ok {
+		return c.Retention
+	}
+	return retentionOf(h.config.Load().RetentionOf(id))
+}
+
 // markLife is how long acknowledgements matter: as long as what was read is
 // kept.
 func (h *Hub) markLife(id model.ClientID) time.Duration {
-	c, _ := h.accounts.Client(id)
-	return c.Retention.Messages
+	return h.retentionFor(id).Messages
 }
 
 // policies tells retention what the configuration says, and whose
@@ -41,10 +51,6 @@ type policies struct{ h *Hub }
 
 // Policy implements retention.Policies.
 func (p policies) Policy(ctx context.Context, id model.ClientID) (retention.Policy, error) {
-	c, ok := p.h.accounts.Client(id)
-	if !ok {
-		return retention.Policy{}, model.Errorf(model.NotFound, "find client", "there is no such client")
-	}
 	consumers, err := p.h.tokens.Consumers(ctx, id)
-	return retention.Policy{Client: id, Keep: c.Retention, Consumers: consumers}, err
+	return retention.Policy{Client: id, Keep: p.h.retentionFor(id), Consumers: consumers}, err
 }
