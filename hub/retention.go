@@ -4,9 +4,11 @@ import (
 	"context"
 	"time"
 
+	"github.com/channelhub/channelhub/hub/flow/inbound"
 	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/retention"
+	"github.com/channelhub/channelhub/hub/store"
 )
 
 // openRetention makes what ends and removes content.
@@ -18,6 +20,15 @@ func (h *Hub) openRetention() {
 		Logger: h.log.Named("retention"), Metrics: h.metrics,
 	})
 	h.sweeper.Resume(outbound.DueReplay, h.resumeReplay)
+	h.sweeper.Resume(inbound.DueContext, h.sweepContext)
+}
+
+// sweepContext ends the context of sessions, once inbound is there.
+func (h *Hub) sweepContext(ctx context.Context, client *store.Client, d store.Due) error {
+	if !h.wired.Load() {
+		return model.Errorf(model.Unavailable, "remove session context", "the hub is starting")
+	}
+	return h.inbound.SweepContext(ctx, client, d)
 }
 
 // clientIDs are the clients that the sweeper looks after: also those that the

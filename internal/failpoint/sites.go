@@ -14,6 +14,8 @@ var sites = []string{
 	"deadletter.after_take",
 	"inbound.after_E",
 	"inbound.after_L",
+	"inbound.after_context_due",
+	"inbound.after_session_end",
 	"inbound.before_L",
 	"inbound.before_T",
 	"journal.after_append",

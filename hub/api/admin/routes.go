@@ -47,6 +47,7 @@ func (a *Admin) routes() []route {
 		{"Journal", []access.Role{access.Operator}, a.journalRoutes()},
 		{"Dead letters", []access.Role{access.Operator}, a.letterRoutes()},
 		{"Retention", []access.Role{access.Operator}, a.retentionRoutes()},
+		{"Ledger", []access.Role{access.Operator}, a.ledgerRoutes()},
 		{"Messages", []access.Role{access.Operator}, a.messageRoutes()},
 		{"Audit", []access.Role{access.Auditor}, a.auditRoutes()},
 		{"The hub", nil, a.hubRoutes()},
