@@ -14,8 +14,6 @@ var sites = []string{
 	"deadletter.after_take",
 	"inbound.after_E",
 	"inbound.after_L",
-	"inbound.after_context_due",
-	"inbound.after_session_end",
 	"inbound.before_L",
 	"inbound.before_T",
 	"journal.after_append",
@@ -64,5 +62,7 @@ var sites = []string{
 	"retention.after_summary",
 	"retention.after_tombstone",
 	"retention.after_trim",
+	"session.after_due",
+	"session.after_end",
 	"table.between_steps",
 }

@@ -49,7 +49,7 @@ func (in *Inbound) KeepContext(ctx context.Context, client *store.Client, id mod
 		if err := in.contextDue(ctx, client, id, in.Now().Add(sessionIdle)); err != nil {
 			return "", err
 		}
-		failpoint.Hit("inbound.after_context_due")
+		failpoint.Hit("session.after_due")
 	}
 	return s.Session, client.PutSessionContext(ctx, conv, s)
 }
@@ -97,7 +97,7 @@ func (in *Inbound) dropContext(ctx context.Context, client *store.Client, id mod
 	if model.Is(err, model.NotFound) {
 		return
 	}
-	failpoint.Hit("inbound.after_session_end")
+	failpoint.Hit("session.after_end")
 	if err = client.DropSessionContext(ctx, id); err != nil {
 		in.Logger.Warn("the context of a session that ended was not removed yet", telemetry.FieldClient, client.ID, telemetry.FieldConversation, id, "code", model.CodeOf(err))
 	}

@@ -179,7 +179,7 @@ func TestSessionContextCrash(t *testing.T) {
 		w.accept(in, does("ada", "bye", model.ConversationEnded))
 		t.Fatal("it came through")
 	}
-	for _, site := range []string{"inbound.after_session_end", "inbound.after_context_due"} {
+	for _, site := range []string{"session.after_end", "session.after_due"} {
 		t.Run(site, func(t *testing.T) {
 			dir := t.TempDir()
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSessionContextCrash$") //nolint:gosec // this very program
@@ -192,7 +192,7 @@ func TestSessionContextCrash(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if site == "inbound.after_session_end" {
+			if site == "session.after_end" {
 				if _, err := w.client().SessionContext(t.Context(), d.Conversation); err != nil {
 					t.Fatalf("the test tests nothing: %v", err)
 				}
