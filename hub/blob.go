@@ -15,24 +15,26 @@ import (
 )
 
 // openBlob opens the driver of attachment bytes that configuration names. It
-// comes behind the store, which knows the buckets.
-func (h *Hub) openBlob(ctx context.Context) (*blob.Store, error) {
+// comes behind the store, which knows the buckets. With it comes what removes
+// the place of a client that is gone; a bucket is removed under another role,
+// not here, and there is nil.
+func (h *Hub) openBlob(ctx context.Context) (*blob.Store, func(model.ClientID) error, error) {
 	cfg := h.opts.Config
 	if cfg.Storage.Blob.Driver != config.DriverS3 {
 		files, err := fileblob.Open(filepath.Join(cfg.DataDir, "blobs"))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return blob.New(files, nil), nil
+		return blob.New(files, nil), files.Remove, nil
 	}
 	shared, err := h.loadAWS(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	noted := &buckets{rows: h.store, region: shared.Region(), known: map[model.ClientID]bucket{}}
 	return blob.New(s3blob.New(shared.Config(), noted.resolve, &s3blob.Options{
 		Endpoint: cfg.Storage.Blob.S3.Endpoint, Clients: shared,
-	}), nil), nil
+	}), nil), nil, nil
 }
 
 // bucketsFor is how long a bucket is known by heart: as long as a client that

@@ -22,6 +22,7 @@ import (
 	"github.com/channelhub/channelhub/hub/accounts"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/retention"
 	"github.com/channelhub/channelhub/hub/seal"
 	"github.com/channelhub/channelhub/hub/storage/blob"
 	"github.com/channelhub/channelhub/hub/store"
@@ -29,7 +30,7 @@ import (
 )
 
 // DueKind is the kind of due rows that remove files.
-const DueKind = "attachment"
+const DueKind = retention.AttachmentKind
 
 const (
 	// DefaultMaxSize is the largest file where neither the account nor its
