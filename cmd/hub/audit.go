@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,7 @@ type auditView struct {
 	Action  string `json:"action"`
 	Subject string `json:"subject"`
 	Outcome string `json:"outcome"`
+	Count   uint64 `json:"count"`
 }
 
 // auditVerdict is what the table shows of a verification.
@@ -62,9 +64,13 @@ func newAuditListCommand() *cobra.Command {
 				q.Set(name, *value)
 			}
 		}
-		head := []string{"N", "AT", "ACTOR", "ROLE", "ACTION", "SUBJECT", "OUTCOME"}
+		head := []string{"N", "AT", "ACTOR", "ROLE", "ACTION", "SUBJECT", "OUTCOME", "COUNT"}
 		return listOf(ctx, hub, auditPath, q, head, func(g *output.Grid, e auditView) {
-			g.Row(e.N, e.At, e.Actor, e.Role, e.Action, e.Subject, e.Outcome)
+			count := ""
+			if e.Count > 0 {
+				count = strconv.FormatUint(e.Count, 10)
+			}
+			g.Row(e.N, e.At, e.Actor, e.Role, e.Action, e.Subject, e.Outcome, count)
 		})
 	})
 	for name, what := range map[string]string{

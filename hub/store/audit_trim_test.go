@@ -50,7 +50,7 @@ func TestTrimmingKeepsTheRestProven(t *testing.T) {
 	trimAudit(t, s, noon, math.MaxUint64, 0) // the first row is of noon, not before it
 	wantWhole(t, s, 10, 0)
 	trimAudit(t, s, noon.Add(time.Millisecond), math.MaxUint64, 1)
-	wantWhole(t, s, 10, 1) // with the row that tells of it
+	wantWhole(t, s, 10, 1)                           // with the row that tells of it
 	trimAudit(t, other, noon.Add(5*time.Hour), 3, 2) // no further than allowed
 	wantWhole(t, other, 9, 3)
 	trimAudit(t, s, noon.Add(100*time.Hour), math.MaxUint64, 8) // never the newest

@@ -163,7 +163,7 @@ func (a *Admin) verifyAudit(w http.ResponseWriter, r *http.Request) {
 func (a *Admin) exportAudit(w http.ResponseWriter, r *http.Request) {
 	web.Lasting(r.Context())
 	var began bool
-	err := a.audit.Around(r.Context(), by(r), audit.AuditExport, "audit", func(ctx context.Context) error {
+	err := a.around(r, audit.AuditExport, "audit", func(ctx context.Context) error {
 		out := &patient{w: w, rc: http.NewResponseController(w)}
 		return audit.Export(ctx, a.Store, model.At(a.Now()), out, func() {
 			began = true
