@@ -286,17 +286,11 @@ func (a *App) resolveMessage(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
+	// A client's rows and the audit log are never of one commit: the act is
+	// told before it begins.
 	id := model.MessageID(r.PathValue("id"))
-	if _, ok := id.Place(); !ok {
-		web.Fail(w, r, errNoMessage)
-		return
-	}
-	// A client's rows and the audit log are never of one commit.
-	var msg store.Outbound
-	web.Recorded(r.Context())
-	err = a.audit.Around(r.Context(), by(r), audit.HeldResolve, "message/"+string(id), func(ctx context.Context) (err error) {
-		msg, err = a.Outbound.Resolve(ctx, p.Client, id, req.As)
-		return err
+	msg, err := a.Outbound.ResolveRecorded(r.Context(), p.Client, id, req.As, func(ctx context.Context, do func(context.Context) error) error {
+		return a.audit.Around(ctx, by(r), audit.HeldResolve, "message/"+string(id), do)
 	})
 	if err != nil {
 		if model.Is(err, model.NotFound) {
