@@ -21,6 +21,7 @@ import (
 	"github.com/channelhub/channelhub/hub/api/ingress"
 	"github.com/channelhub/channelhub/hub/api/link"
 	"github.com/channelhub/channelhub/hub/api/spec"
+	"github.com/channelhub/channelhub/hub/audit"
 	"github.com/channelhub/channelhub/hub/config"
 	"github.com/channelhub/channelhub/hub/flow/inbound"
 	"github.com/channelhub/channelhub/hub/flow/journal"
@@ -86,6 +87,9 @@ type Hub struct {
 	ingress  *ingress.Ingress
 	chat     *chat.Chat
 	admin    *admin.Admin
+	counts   *audit.Counts
+	acts     *audit.Log
+	keeper   *audit.Keeper
 	spec     *spec.Server
 	recalled recalled
 	wired    atomic.Bool // the rooms above are there
@@ -124,7 +128,9 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 		return nil, err
 	}
 	h.accounts = accounts.NewRegistry()
-	h.store = store.New(h.storage.table, h.storage.keys, &store.Options{OnFeed: h.metrics.FeedAppended, MarkLife: h.markLife})
+	h.counts = audit.NewCounts(nil)
+	h.store = store.New(h.storage.table, audit.CountKeys(h.storage.keys, h.counts), &store.Options{OnFeed: h.metrics.FeedAppended, MarkLife: h.markLife})
+	h.openAudit()
 	if h.blobs, h.places, err = h.openBlob(ctx); err != nil {
 		return nil, err
 	}
@@ -164,7 +170,7 @@ func (h *Hub) wire() error {
 	})
 	h.app = app.New(app.Options{
 		Files: h.media, Store: h.store, Accounts: h.accounts, Inbound: h.inbound, Outbound: h.outbound, Tokens: h.tokens,
-		Ends: h.ends, Describe: h.plugins.Describe, Signals: signals{h}, Logger: h.log.Named("app"), Metrics: h.metrics,
+		Counts: h.counts, Ends: h.ends, Describe: h.plugins.Describe, Signals: signals{h}, Logger: h.log.Named("app"), Metrics: h.metrics,
 	})
 	h.journal = h.newJournal()
 	h.openRemoval()
@@ -198,7 +204,7 @@ func (h *Hub) route() {
 	public, private := http.NewServeMux(), http.NewServeMux()
 	h.ingress.Routes(public)
 	h.chat.Routes(public)
-	link.New(link.Options{Store: h.store, Accounts: h.accounts, Files: h.media, Logger: h.log.Named("link")}).Routes(public)
+	link.New(link.Options{Store: h.store, Accounts: h.accounts, Files: h.media, Counts: h.counts, Logger: h.log.Named("link")}).Routes(public)
 	h.admin.Routes(private)
 	for _, mux := range []*http.ServeMux{public, private} {
 		h.app.Routes(mux)
@@ -265,6 +271,7 @@ func (h *Hub) start(ctx context.Context, background *sync.WaitGroup, run context
 	background.Go(func() { h.app.Run(run) })
 	background.Go(func() { h.sweeper.Run(run) })
 	background.Go(func() { h.remover.Run(run) })
+	background.Go(func() { h.keeper.Run(run) })
 	background.Go(func() { h.watchAccounts(run) })
 	background.Go(func() { h.watch(run) })
 	// That connectors end with the hub is no news of their accounts.

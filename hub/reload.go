@@ -286,7 +286,7 @@ func (h *Hub) watch(ctx context.Context) {
 			end()
 			return
 		}
-		_, _ = h.Reload(ctx) // logged there
+		h.reloadUnasked(ctx)
 		end()
 	}
 }

@@ -18,6 +18,9 @@ func (h *Hub) openRetention() {
 	h.sweeper = retention.NewSweeper(retention.SweeperOptions{
 		Store: h.store, Ends: h.ends, Policies: policies, Clients: h.clientIDs,
 		Logger: h.log.Named("retention"), Metrics: h.metrics,
+		Swept: func(_ context.Context, client model.ClientID, class retention.Class, n int) {
+			h.counts.Swept(client, string(class), n)
+		},
 	})
 	h.sweeper.Resume(outbound.DueReplay, h.resumeReplay)
 	h.sweeper.Resume(inbound.DueContext, h.sweepContext)

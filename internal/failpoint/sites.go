@@ -6,6 +6,9 @@ package failpoint
 // just happened or is about to.
 var sites = []string{
 	"accounts.after_told",
+	"audit.after_accept",
+	"audit.after_floor",
+	"audit.after_trim",
 	"deadletter.after_discard",
 	"deadletter.after_lane",
 	"deadletter.after_move",

@@ -137,6 +137,13 @@ func by(r *http.Request) audit.By {
 	return audit.By{Token: p.Token, Role: string(p.Role), RequestID: web.RequestID(r.Context())}
 }
 
+// around records an act that is no row of ours. A refusal of it is told there,
+// and is not counted with others.
+func (a *Admin) around(r *http.Request, action audit.Action, subject string, do func(context.Context) error) error {
+	web.Recorded(r.Context())
+	return a.audit.Around(r.Context(), by(r), action, subject, do)
+}
+
 // answer sends what a handler came to.
 func answer(w http.ResponseWriter, r *http.Request, v any, err error) {
 	if err != nil {

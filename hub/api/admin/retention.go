@@ -116,7 +116,7 @@ func (a *Admin) runRetention(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := Sweep{Removed: map[string]int{}}
-	err = a.audit.Around(r.Context(), by(r), audit.RetentionRun, "retention", func(ctx context.Context) error {
+	err = a.around(r, audit.RetentionRun, "retention", func(ctx context.Context) error {
 		removed, err := a.Sweeper.Sweep(ctx)
 		for class, n := range removed {
 			out.Removed[string(class)] = n
