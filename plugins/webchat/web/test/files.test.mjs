@@ -10,11 +10,10 @@ test('files go both ways, and a reload shows each once', async () => {
   const hello = unique('I have a receipt');
   await say(panel, hello);
   await allSent(panel);
+  const conversation = await pick(page, hello);
   await attach(panel, {name: 'receipt.txt', text: 'three lamps'});
   await expectChips(panel, ['receipt.txt: 11 B']);
   await allSent(panel);
-
-  const conversation = await pick(page, 'An attachment');
   await expectChips(conversation, ['receipt.txt: 11 B']);
   assert.equal(await saved(page, conversation, 'receipt.txt'), 'three lamps');
   await attach(conversation, {name: 'invoice.txt', text: 'forty euros'});
@@ -22,6 +21,9 @@ test('files go both ways, and a reload shows each once', async () => {
   await expectChips(panel, ['receipt.txt: 11 B', 'invoice.txt: 11 B']);
   assert.equal(await saved(page, panel, 'receipt.txt'), 'three lamps');
   assert.equal(await saved(page, panel, 'invoice.txt'), 'forty euros');
+  const thanks = unique('Forty it is');
+  await say(panel, thanks);
+  await allSent(panel);
   await conversation.locator('.row.own .mark.read').last().waitFor();
 
   const said = [];
@@ -30,7 +32,7 @@ test('files go both ways, and a reload shows each once', async () => {
   panel = await openPanel(page);
   await expectChips(panel, ['receipt.txt: 11 B', 'invoice.txt: 11 B']);
   assert.equal(await saved(page, panel, 'invoice.txt'), 'forty euros');
-  await expectChips(await pick(page, 'An attachment'), ['receipt.txt: 11 B', 'invoice.txt: 11 B']);
+  await expectChips(await pick(page, thanks), ['receipt.txt: 11 B', 'invoice.txt: 11 B']);
   // What was delivered and read before is known to be: nothing is reported again.
   assert.deepEqual(said.filter((type) => type !== 'ping'), ['hello']);
   assert.deepEqual(complaints, []);
