@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {allSent, attach, chips, expectChips, expectTexts, open, openPanel, pick, say, saved, setUp, settle, unique} from './harness.mjs';
+import {allSent, attach, chips, expectChips, expectTexts, open, openPanel, pick, say, saved, setUp, settle, unique, wire} from './harness.mjs';
 
 const world = setUp();
 
@@ -123,5 +123,27 @@ test('a file is kept while the network is away, and says so when the page could 
   assert.deepEqual((await chips(panel))[0], 'patient.txt: 7 B');
   await panel.getByRole('button', {name: 'Remove'}).click();
   await expectChips(panel, ['patient.txt: 7 B']);
+  await close();
+});
+
+test('a file that is still checked says so, and so does one that was refused', async () => {
+  const context = await world.browser.newContext();
+  const state = await wire(context);
+  const {page, close} = await open(world, {context, desk: false});
+  const panel = await openPanel(page);
+  await say(panel, unique('before'));
+  await allSent(panel);
+  state.alter = (text) => text.replaceAll('"state":"ready"', '"state":"pending"');
+  await attach(panel, {name: 'slow.txt', text: 'check me'});
+  await expectChips(panel, ['slow.txt: 8 B · Being checked']);
+  await allSent(panel);
+  assert.equal(await panel.locator('button.file').count(), 0, 'a file that nobody can have is offered');
+  state.alter = (text) => text.replaceAll('"state":"ready"', '"state":"refused"');
+  state.cut();
+  await expectChips(panel, ['slow.txt: 8 B · Was not taken']);
+  assert.equal(state.up.filter((f) => f.type === 'hello').at(-1).position, null, 'the page went on behind a file it knew nothing of');
+  state.alter = (text) => text;
+  await page.reload();
+  await expectChips(await openPanel(page), ['slow.txt: 8 B']);
   await close();
 });

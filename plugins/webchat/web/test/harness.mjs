@@ -103,10 +103,10 @@ export async function reply(conversation, text) {
 
 /**
  * Stands between the page and the hub's socket. `cut(code)` closes the page's side as the hub would, `drop` swallows
- * frames the hub sends, `answer` may answer a frame in the hub's place, `refuse` closes every new socket while it is set.
+ * frames the hub sends, `alter` changes their text, `answer` may answer a frame in the hub's place, `refuse` closes every new socket while it is set.
  */
 export async function wire(context) {
-  const state = {up: [], down: [], drop: () => false, answer: () => null, refuse: 0, opened: 0, cut: () => {}};
+  const state = {up: [], down: [], drop: () => false, alter: (text) => text, answer: () => null, refuse: 0, opened: 0, cut: () => {}};
   await context.routeWebSocket(/\/socket$/, (ws) => {
     state.opened++;
     if (state.refuse) {
@@ -127,7 +127,7 @@ export async function wire(context) {
       if (cut) return;
       const frame = JSON.parse(text);
       state.down.push(frame);
-      if (!state.drop(frame)) ws.send(text);
+      if (!state.drop(frame)) ws.send(state.alter(text));
     });
     state.cut = (code = 1012) => {
       cut = true;
