@@ -74,6 +74,7 @@ type Media struct {
 	o       Options
 	scanner *clamd // nil: none
 	images  chan struct{}
+	places  map[model.ClientID]*place // Pass's own
 }
 
 // New returns a Media; Run must be running for files to be fetched.
@@ -88,7 +89,7 @@ func New(o Options) (*Media, error) {
 		o.ExternalURL = func() string { return "" }
 	}
 	scanner, err := parseClamd(o.Clamd)
-	return &Media{o: o, scanner: scanner, images: make(chan struct{}, imageSlots)}, err
+	return &Media{o: o, scanner: scanner, images: make(chan struct{}, imageSlots), places: map[model.ClientID]*place{}}, err
 }
 
 // Rules are what a file has to keep to.
