@@ -75,3 +75,41 @@ func (b *buckets) resolve(ctx context.Context, client model.ClientID) (s3blob.Bu
 	b.mu.Unlock()
 	return found, nil
 }
+
+// blobCheckEvery bounds how often anybody who looks at /readyz makes the store
+// of attachment bytes be asked.
+const blobCheckEvery = 2 * time.Second
+
+// blobCheck is the last look at the store of attachment bytes.
+type blobCheck struct {
+	mu  sync.Mutex
+	at  time.Time
+	err error
+}
+
+// look asks for something of the client's that nobody ever put there.
+func (b *blobCheck) look(ctx context.Context, blobs *blob.Store, client model.ClientID) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := time.Now(); b.at.IsZero() || now.Sub(b.at) >= blobCheckEvery {
+		b.at = now
+		if _, b.err = blobs.For(client).Head(ctx, blob.NewKey()); model.Is(b.err, model.NotFound) {
+			b.err = nil
+		}
+	}
+	return b.err
+}
+
+// aClientWithFiles is a client that has a place for attachments; false when
+// there is none.
+func (h *Hub) aClientWithFiles(ctx context.Context) (model.ClientID, bool) {
+	for _, c := range h.accounts.Clients() {
+		if h.opts.Config.Storage.Blob.Driver != config.DriverS3 {
+			return c.ID, true
+		}
+		if _, err := h.store.Bucket(ctx, c.ID); err == nil {
+			return c.ID, true
+		}
+	}
+	return "", false
+}

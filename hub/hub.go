@@ -62,6 +62,7 @@ type Hub struct {
 
 	logTrouble logTrouble
 	keyCheck   keyCheck
+	blobCheck  blobCheck
 
 	storage  *storage
 	store    *store.Store

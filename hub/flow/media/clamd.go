@@ -67,7 +67,7 @@ func (c *clamd) scan(ctx context.Context, body io.Reader) (clean bool, err error
 				return false, model.Wrap(model.Unavailable, op, err)
 			}
 		}
-		if readErr == io.EOF { //nolint:errorlint // bare, as readers end: a body that broke off has no verdict
+		if readErr == io.EOF { // bare, as readers end: a body that broke off has no verdict
 			break
 		}
 		if readErr != nil {
