@@ -181,7 +181,7 @@ func (h *Hub) wire() error {
 	})
 	h.chat = chat.New(chat.Options{
 		Store: h.store, Accounts: h.accounts, Plugins: h.plugins, Inbound: h.inbound, Outbound: h.outbound,
-		Ends: h.ends, Journal: h.journal.Frames(), Logger: h.log.Named("chat"), Metrics: h.metrics, Demo: h.config.Load().Demo, ExternalURL: h.PublicURL,
+		Files: h.media, Ends: h.ends, Journal: h.journal.Frames(), Logger: h.log.Named("chat"), Metrics: h.metrics, Demo: h.config.Load().Demo, ExternalURL: h.PublicURL,
 	})
 	var err error
 	if h.spec, err = spec.New(spec.V1(h.version)); err != nil {

@@ -18,5 +18,7 @@ func (h *Hub) openMedia() error {
 		return err
 	}
 	h.sweeper.Register(media.DueKind, h.media.Remove)
+	// Counted at the file's own end, whose due row stays.
+	h.sweeper.Resume(media.UntakenKind, h.media.RemoveUntaken)
 	return nil
 }

@@ -16,6 +16,8 @@ type Attachment struct {
 	MimeType string
 	// Size in bytes; zero when unknown.
 	Size int64
+	// State is how the file stands, in what the hub hands over. Empty in events.
+	State AttachmentState
 	// FetchRef is what Fetch needs to find the bytes, such as a media id or a
 	// URL: set in events, opaque to the hub, kept sealed, at most 4 KiB.
 	FetchRef []byte
@@ -32,6 +34,17 @@ const (
 	KindVoice   AttachmentKind = "voice"
 	KindFile    AttachmentKind = "file"
 	KindSticker AttachmentKind = "sticker"
+)
+
+// AttachmentState says whether a file can be had.
+type AttachmentState string
+
+// The states of attachments.
+const (
+	AttachmentPending AttachmentState = "pending" // still fetched, or scanned
+	AttachmentReady   AttachmentState = "ready"
+	AttachmentRefused AttachmentState = "refused" // not taken, and never will be
+	AttachmentExpired AttachmentState = "expired"
 )
 
 // File is an open attachment. Whoever gets one reads Body and closes it.

@@ -125,6 +125,8 @@ type RenderItem struct {
 	Message *Message
 	// Inbound says that the message is the customer's own.
 	Inbound bool
+	// Status is how far a message to the customer has come, as known now.
+	Status Status
 
 	Signal SignalKind
 	Author Author

@@ -26,6 +26,13 @@ var signals = map[connectorv1.SignalKind]SignalKind{
 	connectorv1.SignalKind_SIGNAL_KIND_ENDED:  SignalEnded,
 }
 
+var statuses = map[connectorv1.StatusKind]Status{
+	connectorv1.StatusKind_STATUS_KIND_SENT:      StatusSent,
+	connectorv1.StatusKind_STATUS_KIND_DELIVERED: StatusDelivered,
+	connectorv1.StatusKind_STATUS_KIND_READ:      StatusRead,
+	connectorv1.StatusKind_STATUS_KIND_FAILED:    StatusFailed,
+}
+
 func timeIn(t *timestamppb.Timestamp) time.Time {
 	if t == nil {
 		return time.Time{}
@@ -108,6 +115,7 @@ func attachmentIn(a *connectorv1.Attachment) Attachment {
 		Kind:     AttachmentKind(a.GetKind()),
 		MimeType: a.GetMimeType(),
 		Size:     a.GetSize(),
+		State:    AttachmentState(a.GetState()),
 		FetchRef: a.GetFetchRef(),
 	}
 }
@@ -156,6 +164,7 @@ func renderItemIn(i *connectorv1.RenderItem) *RenderItem {
 	return &RenderItem{
 		Message:  messageIn(i.GetMessage().GetMessage()),
 		Inbound:  i.GetMessage().GetInbound(),
+		Status:   statuses[i.GetMessage().GetStatus()],
 		Signal:   signals[i.GetSignal().GetSignal()],
 		Author:   authors[i.GetSignal().GetAuthor()],
 		ReadUpTo: i.GetSignal().GetMessageId(),

@@ -20,13 +20,8 @@ import (
 
 var (
 	authorsOut  = inverse(authors)
-	statusesOut = map[Status]connectorv1.StatusKind{
-		StatusSent:      connectorv1.StatusKind_STATUS_KIND_SENT,
-		StatusDelivered: connectorv1.StatusKind_STATUS_KIND_DELIVERED,
-		StatusRead:      connectorv1.StatusKind_STATUS_KIND_READ,
-		StatusFailed:    connectorv1.StatusKind_STATUS_KIND_FAILED,
-	}
-	healthOut = map[HealthState]connectorv1.AccountState{
+	statusesOut = inverse(statuses)
+	healthOut   = map[HealthState]connectorv1.AccountState{
 		HealthOK:             connectorv1.AccountState_ACCOUNT_STATE_OK,
 		HealthDegraded:       connectorv1.AccountState_ACCOUNT_STATE_DEGRADED,
 		HealthBadCredentials: connectorv1.AccountState_ACCOUNT_STATE_BAD_CREDENTIALS,

@@ -42,7 +42,7 @@ func TestMessagesSurviveTheWire(t *testing.T) {
 	} {
 		want := &Message{
 			ID: "msg_1", ProviderID: "p-1", Author: Bot, Content: content,
-			Attachments: []Attachment{{"att_1", "a.jpg", KindImage, "image/jpeg", 7, []byte("ref")}},
+			Attachments: []Attachment{{ID: "att_1", Name: "a.jpg", Kind: KindImage, MimeType: "image/jpeg", Size: 7, FetchRef: []byte("ref")}},
 			ReplyTo:     &Reference{"msg_0", "p-0"},
 			Context:     json.RawMessage(`{"k":1}`),
 			CreatedAt:   time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
@@ -54,6 +54,18 @@ func TestMessagesSurviveTheWire(t *testing.T) {
 	}
 	if got := messageIn(messageOut(&Message{})); got.Author != Customer || !got.CreatedAt.IsZero() || got.ReplyTo != nil {
 		t.Errorf("an empty message becomes %+v", got)
+	}
+}
+
+func TestRenderItemsSayHowThingsStand(t *testing.T) {
+	for kind, want := range statuses {
+		got := renderItemIn(connectorv1.RenderItem_builder{Message: connectorv1.RenderMessage_builder{
+			Status:  kind.Enum(),
+			Message: connectorv1.Message_builder{Attachments: []*connectorv1.Attachment{connectorv1.Attachment_builder{State: new("refused")}.Build()}}.Build(),
+		}.Build()}.Build())
+		if got.Status != want || got.Message.Attachments[0].State != AttachmentRefused {
+			t.Errorf("%s becomes %q with a file that is %q", kind, got.Status, got.Message.Attachments[0].State)
+		}
 	}
 }
 

@@ -128,7 +128,7 @@ func (s *server[C, A]) stream(file *File, limit int64, stream connectorv1.Connec
 	}
 	buffer := make([]byte, maxChunk)
 	for sent := int64(0); ; {
-		n, err := io.ReadFull(file.Body, buffer)
+		n, err := fill(file.Body, buffer)
 		if sent += int64(n); limit > 0 && sent > limit {
 			return s.fetchError(ErrTooLarge)
 		}
@@ -138,12 +138,24 @@ func (s *server[C, A]) stream(file *File, limit int64, stream connectorv1.Connec
 			}
 		}
 		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		case err == io.EOF: //nolint:errorlint // bare, as readers end: one that is wrapped is a failure
 			return nil
 		case err != nil:
 			return s.fetchError(err)
 		}
 	}
+}
+
+// fill reads until the buffer is full or the reader ends, and returns the
+// reader's own error: io.ReadFull has one name for the end of a short file and
+// for a body that broke off.
+func fill(r io.Reader, buffer []byte) (n int, err error) {
+	for n < len(buffer) && err == nil {
+		var more int
+		more, err = r.Read(buffer[n:])
+		n += more
+	}
+	return n, err
 }
 
 func (s *server[C, A]) fetchError(err error) error {

@@ -152,7 +152,7 @@ func menuOut(c *model.Content) *connectorv1.Menu {
 func attachmentOut(a *model.Attachment, fetchRef []byte) *connectorv1.Attachment {
 	return connectorv1.Attachment_builder{
 		Id: new(string(a.ID)), Name: new(a.Name), Kind: new(string(a.Kind)),
-		MimeType: new(a.MimeType), Size: new(a.Size), FetchRef: fetchRef,
+		MimeType: new(a.MimeType), Size: new(a.Size), State: new(string(a.State)), FetchRef: fetchRef,
 	}.Build()
 }
 
@@ -187,12 +187,27 @@ func signalOut(s SignalKind) connectorv1.SignalKind {
 func renderItemOut(item *RenderItem) *connectorv1.RenderItem {
 	if item.Message != nil {
 		return connectorv1.RenderItem_builder{Message: connectorv1.RenderMessage_builder{
-			Message: messageOut(item.Message), Inbound: new(item.Message.Direction == model.Inbound),
+			Message: messageOut(item.Message), Inbound: new(item.Message.Direction == model.Inbound), Status: statusOut(item.Message.Status),
 		}.Build()}.Build()
 	}
 	return connectorv1.RenderItem_builder{Signal: connectorv1.RenderSignal_builder{
 		Signal: new(signalOut(item.Signal)), Author: new(authorOut(item.Author)), MessageId: new(string(item.ReadUpTo)),
 	}.Build()}.Build()
+}
+
+// statusOut is how far a message has come, as far as a customer may know; nil
+// for what is no step on its way.
+func statusOut(s model.Status) *connectorv1.StatusKind {
+	switch s {
+	case model.Sent:
+		return new(connectorv1.StatusKind_STATUS_KIND_SENT)
+	case model.Delivered:
+		return new(connectorv1.StatusKind_STATUS_KIND_DELIVERED)
+	case model.Read:
+		return new(connectorv1.StatusKind_STATUS_KIND_READ)
+	default:
+		return nil
+	}
 }
 
 func sendOut(d *Delivery, revision uint64) *connectorv1.SendRequest {

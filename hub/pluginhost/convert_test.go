@@ -431,6 +431,14 @@ func TestMessageOutAndBack(t *testing.T) {
 		out.GetAttachments()[0].GetId() != "att_1" || !out.GetCreatedAt().AsTime().Equal(at.Time) || out.GetReplyTo().GetProviderId() != "p" {
 		t.Errorf("message is %v", out)
 	}
+	m.Direction, m.Status, m.Attachments[0].State = model.Outbound, model.Delivered, model.AttachmentReady
+	item := renderItemOut(&RenderItem{Message: m}).GetMessage()
+	if item.GetStatus() != connectorv1.StatusKind_STATUS_KIND_DELIVERED || item.GetMessage().GetAttachments()[0].GetState() != "ready" {
+		t.Errorf("item is %v", item)
+	}
+	if m.Status = model.Queued; renderItemOut(&RenderItem{Message: m}).GetMessage().HasStatus() {
+		t.Error("a message that is not sent has a status for the customer")
+	}
 	raw := contentOut(&model.Content{Type: model.ContentTemplate, Text: "x"}).GetRaw()
 	if raw.GetType() != "template" || string(raw.GetJson()) != `{"type":"template","text":"x"}` {
 		t.Errorf("raw content is %v", raw)

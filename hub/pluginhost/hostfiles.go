@@ -2,7 +2,6 @@ package pluginhost
 
 import (
 	"context"
-	"errors"
 	"io"
 	"runtime/debug"
 	"time"
@@ -48,19 +47,31 @@ func (h *hostServer) OpenAttachment(req *connectorv1.OpenAttachmentRequest, stre
 	}
 	chunk := make([]byte, maxChunk)
 	for {
-		n, err := io.ReadFull(body, chunk)
+		n, err := fill(body, chunk)
 		if n > 0 {
 			if err := stream.Send(connectorv1.OpenAttachmentResponse_builder{Chunk: chunk[:n]}.Build()); err != nil {
 				return err
 			}
 		}
 		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		case err == io.EOF: //nolint:errorlint // bare, as readers end: one that is wrapped is a failure
 			return nil
 		case err != nil:
 			return err
 		}
 	}
+}
+
+// fill reads until the buffer is full or the reader ends, and returns the
+// reader's own error: io.ReadFull has one name for the end of a short file and
+// for a body that broke off.
+func fill(r io.Reader, buffer []byte) (n int, err error) {
+	for n < len(buffer) && err == nil {
+		var more int
+		more, err = r.Read(buffer[n:])
+		n += more
+	}
+	return n, err
 }
 
 // SignAttachmentURL returns a URL from which a provider can get a file.

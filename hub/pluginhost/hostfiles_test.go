@@ -87,6 +87,10 @@ func TestConnectorsReadFiles(t *testing.T) {
 	if _, _, err := openFile(t, client, "acme-one"); status.Code(err) != codes.Unavailable {
 		t.Errorf("a file that breaks off: %v, want unavailable", err)
 	}
+	files.body = func() io.Reader { return io.MultiReader(bytes.NewReader(content), cutOff{}) }
+	if _, _, err := openFile(t, client, "acme-one"); err == nil {
+		t.Error("a body that is cut off looks whole")
+	}
 	files.body = func() io.Reader { panic("a fault") }
 	if _, _, err := openFile(t, client, "acme-one"); status.Code(err) != codes.Internal {
 		t.Errorf("a panic: %v, want internal", err)
@@ -103,6 +107,11 @@ func TestConnectorsReadFiles(t *testing.T) {
 		}
 	}
 }
+
+// cutOff is how a body over HTTP ends that was promised to be longer.
+type cutOff struct{}
+
+func (cutOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 type failing struct{}
 

@@ -38,7 +38,9 @@ type Attachment struct {
 	Changed time.Time
 
 	Ends time.Time // it is hidden from this instant on
-	Blob string    // key of the bytes; empty: there are none
+	// TakeBy is when it ends if no message has taken it; zero when that is Ends.
+	TakeBy time.Time
+	Blob   string // key of the bytes; empty: there are none
 	// Hub says that the hub has sealed the bytes, under Key.
 	Hub bool
 	// Erased says that what follows does not open any more.
@@ -67,6 +69,7 @@ type attachmentHeader struct {
 	Tail         uint64                `json:"f,omitempty"`
 	Changed      Milli                 `json:"c"`
 	Ends         Milli                 `json:"e"`
+	TakeBy       Milli                 `json:"t,omitempty"`
 	Blob         string                `json:"b,omitempty"`
 	Hub          bool                  `json:"h,omitempty"`
 }
@@ -86,12 +89,20 @@ func (a Attachment) Place(client model.ClientID) string {
 	return "channelhub.blob\x00" + string(client) + "\x00" + a.Blob
 }
 
+// Until is when the file ends, as things stand.
+func (a Attachment) Until() time.Time {
+	if a.Message == "" && !a.TakeBy.IsZero() && a.TakeBy.Before(a.Ends) {
+		return a.TakeBy
+	}
+	return a.Ends
+}
+
 // Gone reports whether the file is past its end (I9), or was erased.
-func (a Attachment) Gone(now time.Time) bool { return a.Erased || !now.Before(a.Ends) }
+func (a Attachment) Gone(now time.Time) bool { return a.Erased || !now.Before(a.Until()) }
 
 // View is the file as the client application reads it, without a link.
 func (a Attachment) View(now time.Time) model.Attachment {
-	ends := model.At(a.Ends)
+	ends := model.At(a.Until())
 	v := model.Attachment{
 		ID: a.ID, Name: a.Name, Kind: a.Kind, MimeType: a.Mime, Size: a.Size, SHA256: a.SHA256, State: a.State, ExpiresAt: &ends,
 	}
@@ -145,7 +156,7 @@ func (c *Client) PutAttachment(ctx context.Context, a Attachment) (now Attachmen
 	}
 	h := attachmentHeader{
 		Account: a.Account, Conversation: a.Conversation, Message: a.Message, Key: a.SealKey, State: a.State,
-		Seq: a.Seq, Tail: a.Tail, Changed: Millis(a.Changed), Ends: Millis(a.Ends), Blob: a.Blob, Hub: a.Hub,
+		Seq: a.Seq, Tail: a.Tail, Changed: Millis(a.Changed), Ends: Millis(a.Ends), TakeBy: Millis(a.TakeBy), Blob: a.Blob, Hub: a.Hub,
 	}
 	if a.Owner != (model.Random16{}) {
 		h.Owner = a.Owner[:]
@@ -183,6 +194,36 @@ func (c *Client) RemoveAttachment(ctx context.Context, id model.AttachmentID) er
 	return nil
 }
 
+// RemoveUntaken deletes the row of a file that is past its time to be taken. It
+// reports false when a message has taken it, or will: then it stays.
+func (c *Client) RemoveUntaken(ctx context.Context, id model.AttachmentID) (removed bool, err error) {
+	const op = "delete untaken attachment"
+	for {
+		row, err := c.rows.Get(ctx, attachmentPK(id), attachmentSK)
+		if model.Is(err, model.NotFound) {
+			return true, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", op, err)
+		}
+		var h attachmentHeader
+		if _, err := decodeHeader(row.Value, attachmentSchema, &h); err != nil {
+			return false, fmt.Errorf("%s: %w", op, err)
+		}
+		if h.Message != "" || h.TakeBy == 0 {
+			return false, nil
+		}
+		// Under its version: whoever takes it meanwhile is not overtaken.
+		_, err = c.rows.Commit(ctx, table.Delete(attachmentPK(id), attachmentSK).IfVersion(row.Version))
+		if err == nil {
+			return true, nil
+		}
+		if _, conflict := conflictOf(err); !conflict {
+			return false, fmt.Errorf("%s: %w", op, err)
+		}
+	}
+}
+
 func (c *Client) decodeAttachment(ctx context.Context, id model.AttachmentID, row table.Row) (Attachment, error) {
 	var h attachmentHeader
 	sealed, err := decodeHeader(row.Value, attachmentSchema, &h)
@@ -191,7 +232,7 @@ func (c *Client) decodeAttachment(ctx context.Context, id model.AttachmentID, ro
 	}
 	a := Attachment{
 		ID: id, Account: h.Account, Conversation: h.Conversation, Message: h.Message, SealKey: h.Key, State: h.State,
-		Seq: h.Seq, Tail: h.Tail, Changed: h.Changed.Time(), Ends: h.Ends.Time(), Blob: h.Blob, Hub: h.Hub, version: row.Version,
+		Seq: h.Seq, Tail: h.Tail, Changed: h.Changed.Time(), Ends: h.Ends.Time(), TakeBy: h.TakeBy.Time(), Blob: h.Blob, Hub: h.Hub, version: row.Version,
 	}
 	if len(h.Owner) == 16 {
 		a.Owner = model.Random16(h.Owner)

@@ -95,3 +95,38 @@ func TestVisitorTokenIsForVisitors(t *testing.T) {
 		t.Error("two visitors are one")
 	}
 }
+
+// TestAttachmentOwner: the name of a visitor in rows of files is the same
+// whenever it is asked for, and says nothing to anybody else.
+func TestAttachmentOwner(t *testing.T) {
+	now := time.Now()
+	s := visitorStore(t, &now)
+	owner := func(client model.ClientID, account model.AccountID, visitor model.Address) model.Random16 {
+		t.Helper()
+		c, err := s.Client(t.Context(), client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.AttachmentOwner(t.Context(), account, visitor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	ada, bob := store.NewVisitor(), store.NewVisitor()
+	mine := owner("acme", "shop", ada)
+	if mine == (model.Random16{}) || mine != owner("acme", "shop", ada) {
+		t.Errorf("ada is %x, then %x", mine, owner("acme", "shop", ada))
+	}
+	for name, other := range map[string]model.Random16{
+		"another visitor":             owner("acme", "shop", bob),
+		"on another account":          owner("acme", "forum", ada),
+		"with another client":         owner("globex", "shop", ada),
+		"an address of another kind":  owner("acme", "shop", model.Address{Kind: model.Phone, Value: ada.Value}),
+		"the address as it is stored": model.Random16([]byte(ada.Value)[:16]),
+	} {
+		if other == mine {
+			t.Errorf("%s has the same name", name)
+		}
+	}
+}

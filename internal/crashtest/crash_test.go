@@ -20,11 +20,11 @@ import (
 // retention kills it there, under a clock of its own. A replay of a dead letter
 // is killed by package outbound. Steps are one commit on the embedded table, so
 // that there is nothing between them; on DynamoDB there is.
-// Echo sends and takes no files: those sites are not on its way.
+// Echo sends and takes no files: those sites are on the ways of TestCrashFiles.
 var special = []string{"table.between_steps", "outbound.after_takeover", "outbound.after_dead_letter", "outbound.after_take", "accounts.after_told"}
 
-// elsewhere are the beginnings of sites that other packages kill, or that no
-// conversation of echo leads through.
+// elsewhere are the beginnings of sites that other packages kill, or that
+// TestCrashFiles does.
 var elsewhere = []string{"audit.", "retention.", "deadletter.", "media.", "removal.", "session."}
 
 func isElsewhere(site string) bool {

@@ -16,6 +16,13 @@ type payload struct {
 	Type string `json:"type"`
 	ID   string `json:"id"`
 	Text string `json:"text"`
+	// Attachments are files that the hub has from the same visitor.
+	Attachments []payloadFile `json:"attachments"`
+}
+
+type payloadFile struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
 // The codes of a refusal, as the protocol names them.
@@ -52,16 +59,43 @@ func receiveFrame(_ context.Context, hook *sdk.Hook[*account], frame *sdk.Frame)
 		hook.Emit(event)
 		return nil
 	}
-	text := lineBreaks.Replace(in.Text)
-	switch {
-	case strings.TrimSpace(text) == "":
-		return sdk.RefuseFrame(malformed, "The message is empty.", in.ID)
-	case !fits(text):
-		return sdk.RefuseFrame(tooLong, "The message is too long.", in.ID)
+	message, err := in.message(hook.This().files)
+	if err != nil {
+		return err
 	}
-	event.Body = &sdk.Message{ProviderID: in.ID, Content: sdk.Text{Text: text}}
+	event.Body = message
 	hook.Emit(event)
 	return nil
+}
+
+// message is what the visitor says. Whether the files are theirs, the hub
+// knows.
+func (in *payload) message(takesFiles bool) (*sdk.Message, error) {
+	text := lineBreaks.Replace(in.Text)
+	blank := strings.TrimSpace(text) == ""
+	switch {
+	case blank && len(in.Attachments) == 0:
+		return nil, sdk.RefuseFrame(malformed, "The message is empty.", in.ID)
+	case !fits(text):
+		return nil, sdk.RefuseFrame(tooLong, "The message is too long.", in.ID)
+	case len(in.Attachments) == 0:
+		return &sdk.Message{ProviderID: in.ID, Content: sdk.Text{Text: text}}, nil
+	case !takesFiles:
+		return nil, sdk.RefuseFrame(unsupported, "This chat takes no files.", in.ID)
+	case len(in.Attachments) > maxFiles:
+		return nil, sdk.RefuseFrame(tooLong, "The message has too many files.", in.ID)
+	}
+	if blank {
+		text = ""
+	}
+	message := &sdk.Message{ProviderID: in.ID, Content: sdk.Media{Caption: text}}
+	for _, f := range in.Attachments {
+		if f.ID == "" {
+			return nil, sdk.RefuseFrame(malformed, "A file needs an id.", in.ID)
+		}
+		message.Attachments = append(message.Attachments, sdk.Attachment{ID: f.ID, Name: f.Name, Kind: sdk.KindFile})
+	}
+	return message, nil
 }
 
 // fits reports whether a text is within the limit, which counts characters.

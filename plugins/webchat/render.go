@@ -17,6 +17,18 @@ type shown struct {
 	Author   sdk.Author `json:"author"`
 	Text     string     `json:"text"`
 	At       string     `json:"at"`
+	Status   sdk.Status `json:"status,omitempty"`
+	// Attachments are files that the visitor fetches from the hub by their ids.
+	Attachments []shownFile `json:"attachments,omitempty"`
+}
+
+type shownFile struct {
+	ID       string              `json:"id"`
+	Name     string              `json:"name"`
+	Kind     sdk.AttachmentKind  `json:"kind"`
+	MimeType string              `json:"mime_type,omitempty"`
+	Size     int64               `json:"size"`
+	State    sdk.AttachmentState `json:"state"`
 }
 
 type messageFrame struct {
@@ -44,6 +56,12 @@ func (*account) render(_ context.Context, item *sdk.RenderItem) ([]byte, error) 
 	out := shown{ID: m.ID, Author: m.Author, Text: textOf(m), At: m.CreatedAt.UTC().Truncate(time.Millisecond).Format(timeFormat)}
 	if item.Inbound {
 		out.ClientID, out.Author = m.ProviderID, sdk.Customer
+	} else {
+		out.Status = item.Status
+	}
+	for i := range m.Attachments {
+		a := &m.Attachments[i]
+		out.Attachments = append(out.Attachments, shownFile{a.ID, a.Name, a.Kind, a.MimeType, a.Size, a.State})
 	}
 	return frameOf(messageFrame{Type: "message", Message: out})
 }
@@ -67,7 +85,7 @@ func textOf(m *sdk.Message) string {
 	case sdk.Text:
 		return c.Text
 	case sdk.Media:
-		return lines(c.Caption, files(m.Attachments))
+		return c.Caption
 	case sdk.Location:
 		return lines("Location", c.Name, c.Address)
 	case sdk.Postback:
@@ -86,19 +104,6 @@ func textOf(m *sdk.Message) string {
 	default:
 		return "This message cannot be shown here."
 	}
-}
-
-func files(attachments []sdk.Attachment) string {
-	var names []string
-	for _, a := range attachments {
-		if a.Name != "" {
-			names = append(names, a.Name)
-		}
-	}
-	if len(names) == 0 {
-		return "A file was sent."
-	}
-	return "File: " + strings.Join(names, ", ")
 }
 
 // lines puts the parts that say something below each other.

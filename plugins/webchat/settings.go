@@ -12,7 +12,7 @@ type settings struct {
 	AllowedOrigins []string    `json:"allowed_origins" doc:"Origins of the sites that may embed the widget, such as https://shop.example; \"*\" allows every site. Pages of the hub itself always may."`
 	Theme          string      `json:"theme" doc:"Colours of the widget where its script tag names none. Not used yet." enum:"auto,light,dark" default:"auto"`
 	Locales        []string    `json:"locales" doc:"Languages of the widget, as BCP 47 tags, the default first. Not used yet."`
-	Attachments    bool        `json:"attachments" doc:"Whether visitors may send files. Must be false: this version takes none." default:"false"`
+	Attachments    bool        `json:"attachments" doc:"Whether visitors may send files. What they may send, the account's own attachments say." default:"false"`
 	IdentitySecret sdk.Secrets `json:"identity_secret" doc:"Signs who a visitor is on the client's own site. Not used yet."`
 }
 
@@ -24,9 +24,6 @@ func validate(a sdk.Account[settings]) []sdk.Fault {
 		if detail := originFault(origin); detail != "" {
 			faults = append(faults, sdk.Fault{Field: fmt.Sprintf("config.allowed_origins[%d]", i), Detail: detail})
 		}
-	}
-	if a.Settings.Attachments {
-		faults = append(faults, sdk.Fault{Field: "config.attachments", Detail: "this version takes no files from visitors; leave it out or set it to false"})
 	}
 	return faults
 }

@@ -13,13 +13,17 @@ import (
 	"github.com/channelhub/channelhub/sdk"
 )
 
-// maxText is what a message may have, in both directions, in characters.
-const maxText = 4000
+const (
+	// maxText is what a message may have, in both directions, in characters.
+	maxText = 4000
+	// maxFiles is how many files one message may have, in both directions.
+	maxFiles = 10
+)
 
 // Connector is the web chat channel.
 var Connector = sdk.Connector[settings, *account]{
 	Info:         sdk.Info{Name: "webchat", Version: "1.0.0", Summary: "Web chat: a widget for the client's own site."},
-	Limits:       sdk.Limits{MaxText: maxText, ContentTypes: []string{sdk.ContentText}},
+	Limits:       sdk.Limits{MaxText: maxText, MaxAttachments: maxFiles, ContentTypes: []string{sdk.ContentText, sdk.ContentMedia}},
 	AddressKinds: []string{"visitor"},
 	Routes:       []sdk.Route{{Mount: sdk.ChatSocket}},
 	Assets:       mustAssets(embedded),
@@ -31,8 +35,10 @@ var Connector = sdk.Connector[settings, *account]{
 
 // account is an open account. A browser brings all that is needed with it, so
 // there is nothing to keep.
-type account struct{}
+type account struct {
+	files bool // visitors may send files
+}
 
-func open(context.Context, *sdk.Host, sdk.Account[settings]) (*account, error) {
-	return &account{}, nil
+func open(_ context.Context, _ *sdk.Host, a sdk.Account[settings]) (*account, error) {
+	return &account{files: a.Settings.Attachments}, nil
 }

@@ -13,7 +13,7 @@ import (
 func TestConformance(t *testing.T) {
 	sdktest.Run(t, Connector, &sdktest.Suite{
 		Main:    "../../cmd/hub-plugin-webchat",
-		Account: `{"config": {"allowed_origins": ["https://shop.example"], "locales": ["en", "de"]}, "secrets": {"identity_secret": ["a secret for identities"]}}`,
+		Account: `{"config": {"allowed_origins": ["https://shop.example"], "locales": ["en", "de"], "attachments": true}, "secrets": {"identity_secret": ["a secret for identities"]}}`,
 	})
 }
 
@@ -45,13 +45,12 @@ func TestOriginsAreSpelledAsBrowsersDo(t *testing.T) {
 func TestValidateNamesEveryFault(t *testing.T) {
 	got := validate(sdk.Account[settings]{Settings: settings{
 		AllowedOrigins: []string{"https://shop.example", "https://shop.example/", "nowhere"},
-		Attachments:    true,
 	}})
 	var fields []string
 	for _, f := range got {
 		fields = append(fields, f.Field)
 	}
-	want := []string{"config.allowed_origins[1]", "config.allowed_origins[2]", "config.attachments"}
+	want := []string{"config.allowed_origins[1]", "config.allowed_origins[2]"}
 	if diff := cmp.Diff(want, fields); diff != "" {
 		t.Error(diff)
 	}

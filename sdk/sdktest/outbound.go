@@ -17,6 +17,7 @@ import (
 // runMessage sends a message, and what is derived from it.
 func (s *story) runMessage(t *testing.T, b *bench, w *wanted) {
 	settings := b.open(t, accountID, s.account(b.suite), b.provider.url)
+	s.giveFiles(t, b)
 	b.provider.script(s.responses(t)...)
 	outcome := b.send(t, s.delivery(t))
 	requests := b.provider.requests()

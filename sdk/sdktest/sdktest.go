@@ -34,6 +34,12 @@
 //	provider/1.request.http    what the provider is asked, in order
 //	provider/1.response.http   what it answers
 //	want.outcome.json          what became of it
+//	attachment/att_1           the bytes of its file of that id
+//
+//	fetch.json                 a file that an event announced: {"attachment": …}
+//	provider/1.request.http    what the provider is asked, in order
+//	provider/1.response.http   what it answers
+//	want.file.json             what the file is, its size and hash, or the fault
 //
 // Each kind may have a config.json in place of [Suite].Account. JSON sections
 // hold the contract's messages in protobuf's JSON form with the contract's own

@@ -73,8 +73,10 @@ func (s *story) run(t *testing.T, b *bench, rewrite bool) {
 		s.runRender(t, b, w)
 	case s.section("message.json") != nil:
 		s.runMessage(t, b, w)
+	case s.section("fetch.json") != nil:
+		s.runFetch(t, b, w)
 	default:
-		t.Fatalf("%s has none of request.http, frame.json, render.json and message.json", s.path)
+		t.Fatalf("%s has none of request.http, frame.json, render.json, message.json and fetch.json", s.path)
 	}
 	w.finish(t)
 }

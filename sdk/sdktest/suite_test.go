@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -28,6 +29,7 @@ type viceSettings struct {
 type viceAccount struct {
 	viceSettings
 	client *providerhttp.Client
+	host   *sdk.Host
 }
 
 var viceSignature = sdk.HMACBody{Header: "X-Signature", Secret: "token"}
@@ -39,7 +41,7 @@ func badConnector(vice string) sdk.Plugin {
 		Routes:         []sdk.Route{{Mount: sdk.AccountRoute, Signature: viceSignature}},
 		IdempotentSend: true,
 		Open: func(_ context.Context, host *sdk.Host, a sdk.Account[viceSettings]) (*viceAccount, error) {
-			return &viceAccount{a.Settings, providerhttp.New(host, nil)}, nil
+			return &viceAccount{a.Settings, providerhttp.New(host, nil), host}, nil
 		},
 		Receive: func(ctx context.Context, hook *sdk.Hook[*viceAccount], r *sdk.Request) (*sdk.Reply, error) {
 			err := webhook.Verify(viceSignature, r, sdk.NewSecrets(hook.This().Token.Reveal()))
@@ -66,6 +68,17 @@ func badConnector(vice string) sdk.Plugin {
 		Send: func(a *viceAccount, ctx context.Context, d *sdk.Delivery) (sdk.Sent, error) {
 			sent := sdk.Sent{ProviderIDs: []string{"p-1"}}
 			body := d.Message.Text()
+			for i := range d.Message.Attachments {
+				file, err := a.host.OpenAttachment(ctx, d.Message.Attachments[i].ID)
+				if err != nil {
+					return sent, err
+				}
+				b, err := io.ReadAll(file.Body)
+				if err := errors.Join(err, file.Body.Close()); err != nil {
+					return sent, err
+				}
+				body += string(b)
+			}
 			if vice == "sends no idempotency key" {
 				body += rand.Text()
 			}
@@ -89,6 +102,20 @@ func badConnector(vice string) sdk.Plugin {
 				return sent, nil
 			}
 			return sent, err
+		},
+		Fetch: func(a *viceAccount, ctx context.Context, r *sdk.FetchRequest) (*sdk.File, error) {
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+"/"+string(r.Attachment.FetchRef), http.NoBody)
+			if err != nil {
+				return nil, err
+			}
+			answer, err := a.client.Open(request) //nolint:bodyclose // the file's reader closes it
+			if err != nil && vice == "makes up a file" {
+				return &sdk.File{Body: io.NopCloser(strings.NewReader("sorry"))}, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			return &sdk.File{Attachment: sdk.Attachment{Name: "a.txt", MimeType: answer.Header.Get("Content-Type")}, Body: answer.Body}, nil
 		},
 	}
 	if vice == "documents nothing" {
@@ -116,6 +143,7 @@ func TestSuiteFindsVices(t *testing.T) {
 		"has its own client":       "the provider was asked 1 times when the time to send was over",
 		"sends no idempotency key": "the second attempt asked otherwise than the first",
 		"hides failures":           "a refused connection gives",
+		"makes up a file":          "a file that is gone is fetched as one of 5 bytes",
 		"documents nothing":        "a connector has a version and a summary",
 	} {
 		t.Run(v, func(t *testing.T) {

@@ -40,6 +40,9 @@ type shown struct {
 	Author   model.Author    `json:"author"`
 	Text     string          `json:"text"`
 	At       string          `json:"at"`
+	Status   model.Status    `json:"status"`
+
+	Attachments []model.Attachment `json:"attachments"`
 }
 
 // down is any frame to a browser.

@@ -60,6 +60,7 @@ type Options struct {
 	Plugins  Plugins
 	Inbound  Inbound
 	Outbound Outbound
+	Files    Files              // nil: none are taken or shown
 	Journal  Journal            // nil: a frame without a connector is refused for now
 	Logger   hclog.Logger       // nil: none
 	Metrics  *telemetry.Metrics // nil: none
@@ -83,6 +84,7 @@ type Chat struct {
 	log     hclog.Logger
 	sockets registry
 	files   fileCache
+	uploads uploadGate
 }
 
 // New returns a Chat without sockets.
@@ -104,6 +106,7 @@ func New(o Options) *Chat {
 	}
 	c := &Chat{opts: o, limits: o.Limits.withDefaults(), log: o.Logger}
 	c.sockets.init(c.limits)
+	c.uploads.limits = c.limits
 	return c
 }
 
@@ -111,6 +114,10 @@ func New(o Options) *Chat {
 func (c *Chat) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /chat/{account}/socket", c.serveSocket)
 	mux.HandleFunc("GET /chat/{account}/demo", c.serveDemo)
+	mux.HandleFunc("POST /chat/{account}/upload", c.serveUpload)
+	mux.HandleFunc("OPTIONS /chat/{account}/upload", c.preflight)
+	mux.HandleFunc("GET /chat/{account}/file/{id}", c.serveSent)
+	mux.HandleFunc("OPTIONS /chat/{account}/file/{id}", c.preflight)
 	mux.HandleFunc("GET /chat/{account}/{file...}", c.serveFile)
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/channelhub/channelhub/hub/flow/media"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
 )
@@ -16,7 +17,7 @@ func TestConversation(t *testing.T) {
 	if b.resumed || b.token == "" || b.position != "" {
 		t.Errorf("welcome of a new visitor: %+v", b)
 	}
-	if diff := cmp.Diff(welcomeLimit{Text: 4000, Frame: 32768, FramesPer10s: 40}, b.limits); diff != "" {
+	if diff := cmp.Diff(welcomeLimit{Text: 4000, Frame: 32768, FramesPer10s: 40, Files: &welcomeFiles{Size: media.DefaultMaxSize}}, b.limits); diff != "" {
 		t.Error(diff)
 	}
 	if b.state.Session != "none" {

@@ -43,7 +43,7 @@ func (v *view) replay(ctx context.Context, conv model.ConversationID) error {
 	ahead := map[model.Random16]bool{}
 	for _, e := range h.Events {
 		place.in = max(place.in, e.In)
-		m, err := shownEvent(ctx, view, e)
+		m, err := v.shownEvent(ctx, view, e)
 		if err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func (v *view) replay(ctx context.Context, conv model.ConversationID) error {
 		}
 	}
 	for _, o := range h.Outbound {
-		m, err := shownOutbound(ctx, view, o)
+		m, err := v.shownOutbound(ctx, view, o)
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (v *view) advance(ctx context.Context, conv model.ConversationID, in uint64
 			return false, err
 		}
 		for _, e := range fresh {
-			m, err := shownEvent(ctx, view, e)
+			m, err := v.shownEvent(ctx, view, e)
 			if err != nil {
 				return false, err
 			}
@@ -143,7 +143,7 @@ func (v *view) lane(ctx context.Context, conv model.ConversationID, ends *retent
 				}
 				if err == nil {
 					e.when = o.Created
-					if e.message, err = shownOutbound(ctx, ends, o); err != nil {
+					if e.message, err = v.shownOutbound(ctx, ends, o); err != nil {
 						return nil, false, err
 					}
 				}
@@ -170,7 +170,7 @@ func merge(a, b []entry) []entry {
 
 // shownEvent is the message of an event as browsers see it; nil when the event
 // has none, or its content has ended (I9).
-func shownEvent(ctx context.Context, ends *retention.View, e store.StoredEvent) (*model.Message, error) {
+func (v *view) shownEvent(ctx context.Context, ends *retention.View, e store.StoredEvent) (*model.Message, error) {
 	if e.Event.Message == nil {
 		return nil, nil
 	}
@@ -181,7 +181,7 @@ func shownEvent(ctx context.Context, ends *retention.View, e store.StoredEvent) 
 		}
 		m, at := *e.Event.Message, model.At(e.Committed)
 		m.CreatedAt = &at
-		return &m, nil
+		return v.asItStands(ctx, &m, e.Received)
 	default:
 		return nil, nil
 	}
@@ -189,14 +189,14 @@ func shownEvent(ctx context.Context, ends *retention.View, e store.StoredEvent) 
 
 // shownOutbound is a message to the customer as browsers see it; nil when it
 // was not sent or its content has ended (I9).
-func shownOutbound(ctx context.Context, ends *retention.View, o store.Outbound) (*model.Message, error) {
+func (v *view) shownOutbound(ctx context.Context, ends *retention.View, o store.Outbound) (*model.Message, error) {
 	switch o.Status {
 	case model.Sent, model.Delivered, model.Read:
 		if ended, err := ends.Message(ctx, o); err != nil || ended {
 			return nil, err
 		}
 		m := o.View()
-		return &m, nil
+		return v.asItStands(ctx, &m, o.Created)
 	default:
 		return nil, nil
 	}

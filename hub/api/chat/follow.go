@@ -53,6 +53,8 @@ type view struct {
 	at    *position // nil: nothing yet
 	state []byte    // sent last
 
+	// unsettled are shown messages with files that are not ready yet.
+	unsettled map[model.MessageID]*model.Message
 	// ahead are messages that a replay showed before the lane had them.
 	ahead map[model.Random16]bool
 }
@@ -84,6 +86,9 @@ func (v *view) catchUp(ctx context.Context) (known bool, err error) {
 		if more, err = v.advance(ctx, conv, row.In); err != nil {
 			return true, err
 		}
+	}
+	if err := v.settle(ctx); err != nil {
+		return true, err
 	}
 	v.show(ctx, stateOf(row))
 	return true, nil

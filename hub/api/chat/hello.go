@@ -48,7 +48,7 @@ func (s *socket) greet(ctx context.Context, channel pluginhost.Limits) (at *posi
 	}
 	s.send(ctx, encode(welcome{
 		Type: "welcome", Token: token, Resumed: at != nil,
-		Limits: welcomeLimit{Text: channel.MaxText, Frame: s.chat.limits.FrameBytes, FramesPer10s: s.chat.limits.FramesPer10s},
+		Limits: welcomeLimit{Text: channel.MaxText, Frame: s.chat.limits.FrameBytes, FramesPer10s: s.chat.limits.FramesPer10s, Files: s.chat.fileLimits(s.account)},
 	}))
 	s.welcomed.Store(true)
 	s.keepKnown(ctx)

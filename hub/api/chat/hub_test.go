@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -16,9 +17,12 @@ import (
 	"github.com/channelhub/channelhub/hub/accounts"
 	"github.com/channelhub/channelhub/hub/api/web"
 	"github.com/channelhub/channelhub/hub/flow/inbound"
+	"github.com/channelhub/channelhub/hub/flow/media"
 	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/storage/blob"
+	"github.com/channelhub/channelhub/hub/storage/blob/fileblob"
 	"github.com/channelhub/channelhub/hub/storage/keys"
 	"github.com/channelhub/channelhub/hub/storage/keys/localkeys"
 	"github.com/channelhub/channelhub/hub/storage/table"
@@ -46,6 +50,7 @@ type testHub struct {
 	accounts *accounts.Registry
 	inbound  *inbound.Inbound
 	outbound *outbound.Outbound
+	media    *media.Media
 	server   *httptest.Server
 	clock    atomic.Int64 // nanoseconds added to the time
 }
@@ -68,15 +73,26 @@ func startHub(t *testing.T, plugins connector, change func(*Options)) *testHub {
 	h.store = store.New(table.New(driver, &table.Options{Now: h.now}), root, &store.Options{Now: h.now})
 	h.configure(demoAccounts())
 
+	files, err := fileblob.Open(filepath.Join(t.TempDir(), "blob"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	committed := func(client model.ClientID, conv model.ConversationID) { h.Notify(client, conv) }
+	mediaOptions := media.Options{
+		Store: h.store, Blobs: blob.New(files, &blob.Options{Now: h.now}), Accounts: h.accounts, Connectors: noMedia{plugins},
+		ExternalURL: func() string { return "https://hub.example" }, Now: h.now, Committed: committed,
+	}
+	if h.media, err = media.New(mediaOptions); err != nil {
+		t.Fatal(err)
+	}
 	h.outbound = outbound.New(outbound.Options{
-		Store: h.store, Accounts: h.accounts, Connectors: plugins, Now: h.now, Committed: committed,
+		Files: h.media, Store: h.store, Accounts: h.accounts, Connectors: plugins, Now: h.now, Committed: committed,
 	})
 	h.inbound = inbound.New(inbound.Options{
-		Store: h.store, Accounts: h.accounts, Receipts: h.outbound, Now: h.now, Committed: committed,
+		Files: h.media, Store: h.store, Accounts: h.accounts, Receipts: h.outbound, Now: h.now, Committed: committed,
 	})
 	o := Options{
-		Store: h.store, Accounts: h.accounts, Plugins: plugins, Inbound: h.inbound, Outbound: h.outbound, Now: h.now,
+		Store: h.store, Accounts: h.accounts, Plugins: plugins, Inbound: h.inbound, Outbound: h.outbound, Files: h.media, Now: h.now,
 		Limits: Limits{RetryMin: time.Millisecond, RetryMax: 20 * time.Millisecond, LookAgain: 20 * time.Millisecond},
 	}
 	if change != nil {
@@ -98,13 +114,21 @@ func startHub(t *testing.T, plugins connector, change func(*Options)) *testHub {
 	return h
 }
 
+// noMedia is a plugin host whose channel has no files of its own to fetch.
+type noMedia struct{ connector }
+
+func (noMedia) FetchAttachment(context.Context, model.PluginID, pluginhost.FetchRequest) (model.Attachment, io.ReadCloser, error) {
+	return model.Attachment{}, nil, model.Errorf(model.Precondition, "fetch", "a socket channel fetches nothing")
+}
+
 func demoAccounts() map[model.AccountID]accounts.Account {
 	account := func(id model.AccountID, config string) accounts.Account {
 		return accounts.Account{ID: id, Client: demoClient, Plugin: demoPlugin, Enabled: true, Revision: 1, Config: []byte(config)}
 	}
 	return map[model.AccountID]accounts.Account{
-		demoAccount: account(demoAccount, `{"allowed_origins": ["`+shopOrigin+`"]}`),
+		demoAccount: account(demoAccount, `{"allowed_origins": ["`+shopOrigin+`"], "attachments": true}`),
 		"closed":    account("closed", `{}`),
+		"forum":     account("forum", `{"allowed_origins": ["`+shopOrigin+`"], "attachments": true}`),
 		"anywhere":  account("anywhere", `{"allowed_origins": ["*"]}`),
 	}
 }
@@ -114,7 +138,7 @@ func (h *testHub) configure(all map[model.AccountID]accounts.Account) {
 	week := 7 * 24 * time.Hour
 	h.accounts.Replace(accounts.Set{
 		Clients: map[model.ClientID]accounts.Client{demoClient: {ID: demoClient, Retention: model.Retention{
-			Messages: 24 * time.Hour, Undelivered: week, Dedupe: 8 * 24 * time.Hour, Idempotency: 24 * time.Hour,
+			Attachments: 24 * time.Hour, AttachmentLink: time.Hour, Messages: 24 * time.Hour, Undelivered: week, Dedupe: 8 * 24 * time.Hour, Idempotency: 24 * time.Hour,
 		}}},
 		Accounts: all,
 	})
@@ -201,7 +225,7 @@ func (c *fakeConnector) Describe(id model.PluginID) (pluginhost.Descriptor, bool
 	defer c.mu.Unlock()
 	return pluginhost.Descriptor{
 		Name: "webchat", Can: pluginhost.Capabilities{ReceiveSocket: true, RenderSocket: true},
-		Limits: pluginhost.Limits{MaxText: c.maxText, ContentTypes: []model.ContentType{model.ContentText}},
+		Limits: pluginhost.Limits{MaxText: c.maxText, ContentTypes: []model.ContentType{model.ContentText, model.ContentMedia}},
 		Routes: []pluginhost.Route{{Mount: pluginhost.MountChat}}, Assets: c.assets,
 	}, id == demoPlugin
 }
@@ -226,7 +250,10 @@ func (c *fakeConnector) ReceiveSocket(_ context.Context, _ model.PluginID, frame
 }
 
 func receive(f pluginhost.SocketFrame) pluginhost.SocketResult {
-	var in struct{ Type, ID, Text string }
+	var in struct {
+		Type, ID, Text string
+		Attachments    []model.Attachment
+	}
 	if err := json.Unmarshal(f.Frame, &in); err != nil {
 		return pluginhost.SocketResult{Refusal: &pluginhost.FrameRefusal{Code: "malformed"}}
 	}
@@ -237,6 +264,10 @@ func receive(f pluginhost.SocketFrame) pluginhost.SocketResult {
 	case "message":
 		event.Type = model.MessageReceived
 		event.Message = &model.Message{ProviderID: in.ID, Content: &model.Content{Type: model.ContentText, Text: in.Text}}
+		if len(in.Attachments) > 0 {
+			event.Message.Content.Type, event.Message.Attachments = model.ContentMedia, in.Attachments
+			event.FetchRefs = make([][]byte, len(in.Attachments))
+		}
 	case "typing":
 		event.Type = model.TypingStarted
 	case "end":
@@ -266,6 +297,7 @@ func (c *fakeConnector) RenderSocket(_ context.Context, _ model.PluginID, _ mode
 			m := item.Message
 			out = append(out, encode(map[string]any{"type": "message", "message": map[string]any{
 				"id": m.ID, "client_id": m.ProviderID, "author": m.Author, "text": m.Content.Text, "at": m.CreatedAt,
+				"status": m.Status, "attachments": m.Attachments,
 			}}))
 		case item.Signal == pluginhost.SignalTyping:
 			out = append(out, encode(map[string]any{"type": "typing", "author": item.Author}))

@@ -10,6 +10,9 @@ type Limits struct {
 	VisitorSockets  int           // of one visitor on one account: 10
 	AddressSockets  int           // of one remote address, or one IPv6 /64: 200
 	Sockets         int           // of this process: 20000
+	Uploads         int           // of this process at one time: 64
+	VisitorUploads  int           // of one visitor on one account: 3
+	AddressUploads  int           // of one remote address, or one IPv6 /64: 20
 	Replay          int           // messages shown without a position: 200
 	HelloWithin     time.Duration // 10 s
 	PingEvery       time.Duration // 30 s
@@ -39,6 +42,9 @@ func (l Limits) withDefaults() Limits {
 	orInt(&l.VisitorSockets, 10)
 	orInt(&l.AddressSockets, 200)
 	orInt(&l.Sockets, 20_000)
+	orInt(&l.Uploads, 64)
+	orInt(&l.VisitorUploads, 3)
+	orInt(&l.AddressUploads, 20)
 	orInt(&l.Replay, 200)
 	or(&l.HelloWithin, 10*time.Second)
 	or(&l.PingEvery, 30*time.Second)

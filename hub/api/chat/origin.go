@@ -14,6 +14,14 @@ import (
 // the chat mount, whichever connector it belongs to.
 type socketSettings struct {
 	AllowedOrigins []string `json:"allowed_origins"`
+	// Attachments is whether visitors may send files.
+	Attachments bool `json:"attachments"`
+}
+
+// takesFiles reports whether visitors of the account may send files.
+func takesFiles(acct accounts.Account) bool {
+	var s socketSettings
+	return json.Unmarshal(acct.Config, &s) == nil && s.Attachments
 }
 
 // originAllowed reports whether a page of the origin may open sockets of the

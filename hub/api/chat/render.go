@@ -22,6 +22,7 @@ func (v *view) showAll(ctx context.Context, conv model.ConversationID, entries [
 		if len(frames[i]) > 0 {
 			pending = append(pending, frames[i])
 			size += len(frames[i])
+			v.note(e.message)
 		}
 		if len(pending) > 0 && (i == len(entries)-1 || size+len(frames[i+1]) > bundleBytes) {
 			token := ""

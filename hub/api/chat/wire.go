@@ -92,6 +92,13 @@ type welcomeLimit struct {
 	Text         int `json:"text,omitempty"` // code points
 	Frame        int `json:"frame"`          // bytes
 	FramesPer10s int `json:"frames_per_10s"`
+	// Files is absent when the account takes none.
+	Files *welcomeFiles `json:"files,omitempty"`
+}
+
+type welcomeFiles struct {
+	Size  int64    `json:"size"`            // bytes of one file
+	Types []string `json:"types,omitempty"` // patterns; absent: all that the hub takes
 }
 
 type ack struct {

@@ -5,11 +5,8 @@ package link
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -58,15 +55,9 @@ func New(o Options) *Links {
 // Routes registers the links; HEAD comes with GET.
 func (l *Links) Routes(mux *http.ServeMux) { mux.HandleFunc("GET /a/{token}", l.follow) }
 
-// filePolicy lets a file do nothing, should a browser show it after all.
-const filePolicy = "default-src 'none'; sandbox"
-
 func (l *Links) follow(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Cache-Control", "private, no-store")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", filePolicy)
+	web.FileHeaders(h)
 	link, a, err := l.find(r.Context(), r.PathValue("token"))
 	if err != nil {
 		web.Fail(w, r, err)
@@ -92,7 +83,12 @@ func (l *Links) follow(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet {
 		l.o.Counts.Access(audit.LinkHolder, audit.ReadAttachments, link.Client, 1)
 	}
-	l.serve(w, r, link.Client, a)
+	open := func(ctx context.Context, offset int64) (io.ReadCloser, error) {
+		return l.o.Files.Open(ctx, link.Client, a, offset)
+	}
+	web.ServeFile(w, r, web.File{Name: a.Name, Type: a.Mime, SHA256: a.SHA256, Size: a.Size, Open: open}, func(err error) {
+		l.o.Logger.Warn("a file could not be handed out whole", "client", link.Client, "attachment", a.ID, "error", err)
+	})
 }
 
 var errGone = web.Gone("The link has ended, or the file has. Ask for a new one.")
@@ -117,75 +113,4 @@ func (l *Links) find(ctx context.Context, token string) (store.Link, store.Attac
 		return link, a, errGone // I9
 	}
 	return link, a, err
-}
-
-// serve hands the bytes out: always to be saved, never to be shown as a page.
-func (l *Links) serve(w http.ResponseWriter, r *http.Request, client model.ClientID, a store.Attachment) {
-	h := w.Header()
-	h.Set("Content-Type", a.Mime)
-	h.Set("Content-Disposition", blob.Disposition(a.Name))
-	h.Set("Cross-Origin-Resource-Policy", "cross-origin") // a site shows its chat's pictures
-	h.Set("ETag", strconv.Quote(a.SHA256))
-	if strings.Contains(r.Header.Get("Range"), ",") {
-		// Many ranges of one file would have it opened as many times.
-		r.Header.Del("Range")
-	}
-	body := &reader{ctx: r.Context(), files: l.o.Files, client: client, of: a}
-	defer body.close()
-	http.ServeContent(w, r, "", time.Time{}, body)
-	if body.err != nil && r.Context().Err() == nil {
-		l.o.Logger.Warn("a file could not be handed out whole", "client", client, "attachment", a.ID, "error", body.err)
-		panic(http.ErrAbortHandler) // a file that is cut off must not look whole
-	}
-}
-
-// reader is a file as http.ServeContent reads it: opened at the first byte that
-// is asked for. It belongs to one request.
-type reader struct {
-	ctx    context.Context //nolint:containedctx // lives no longer than the request that it is made in
-	files  Files
-	client model.ClientID
-	of     store.Attachment
-
-	at   int64
-	body io.ReadCloser
-	err  error
-}
-
-// Seek implements io.Seeker.
-func (r *reader) Seek(offset int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		offset += r.at
-	case io.SeekEnd:
-		offset += r.of.Size
-	}
-	if offset != r.at {
-		r.close()
-	}
-	r.at = offset
-	return offset, nil
-}
-
-// Read implements io.Reader.
-func (r *reader) Read(p []byte) (n int, err error) {
-	if r.body == nil {
-		if r.body, err = r.files.Open(r.ctx, r.client, r.of, r.at); err != nil {
-			r.body, r.err = nil, err
-			return 0, err
-		}
-	}
-	n, err = r.body.Read(p)
-	r.at += int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
-		r.err = err
-	}
-	return n, err
-}
-
-func (r *reader) close() {
-	if r.body != nil {
-		_ = r.body.Close()
-		r.body = nil
-	}
 }

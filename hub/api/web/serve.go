@@ -59,7 +59,8 @@ const defaultBodyTimeout = 10 * time.Second
 type Options struct {
 	Logger  hclog.Logger       // nil: none
 	Metrics *telemetry.Metrics // nil: none
-	// BodyTimeout is how long a body may take to arrive. 0: 10 s.
+	// BodyTimeout is how long a body may take to arrive, and an upload may bring
+	// nothing. 0: 10 s.
 	BodyTimeout time.Duration
 	// Refused is told of each request behind Require that the answer's status
 	// refuses, 4xx, unless it is Recorded. The principal is empty when the

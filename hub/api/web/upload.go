@@ -11,9 +11,8 @@ import (
 )
 
 const (
-	// uploadStall is how long an upload may bring nothing, and uploadWithin
-	// how long it may take in all: 25 MiB over a slow telephone.
-	uploadStall  = 10 * time.Second
+	// uploadWithin is how long an upload may take in all: 25 MiB over a slow
+	// telephone.
 	uploadWithin = 10 * time.Minute
 	// formSlack is what a form has beside its file.
 	formSlack = 64 << 10
@@ -37,7 +36,7 @@ func ReadUpload(w http.ResponseWriter, r *http.Request, limit int64) (Upload, er
 		return Upload{}, tooLarge(limit)
 	}
 	Lasting(r.Context())
-	slow := &pacedReader{r: r.Body, rc: http.NewResponseController(w), until: time.Now().Add(uploadWithin)}
+	slow := &pacedReader{r: r.Body, rc: http.NewResponseController(w), stall: infoOf(r.Context()).bodyTimeout, until: time.Now().Add(uploadWithin)}
 	up := Upload{Body: slow, MaxSize: limit}
 	kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if kind != "multipart/form-data" {
@@ -64,11 +63,12 @@ func ReadUpload(w http.ResponseWriter, r *http.Request, limit int64) (Upload, er
 type pacedReader struct {
 	r     io.Reader
 	rc    *http.ResponseController
+	stall time.Duration // how long it may bring nothing
 	until time.Time
 }
 
 func (p *pacedReader) Read(b []byte) (int, error) {
-	by := time.Now().Add(uploadStall)
+	by := time.Now().Add(p.stall)
 	if p.until.Before(by) {
 		by = p.until
 	}

@@ -3,7 +3,6 @@ package media
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -60,7 +59,7 @@ func (c *clamd) scan(ctx context.Context, body io.Reader) (clean bool, err error
 	}
 	buffer := make([]byte, 4+scanChunk)
 	for {
-		n, readErr := io.ReadFull(body, buffer[4:])
+		n, readErr := body.Read(buffer[4:])
 		if n > 0 {
 			binary.BigEndian.PutUint32(buffer, uint32(n))
 			_ = conn.SetDeadline(time.Now().Add(scanStall))
@@ -68,7 +67,7 @@ func (c *clamd) scan(ctx context.Context, body io.Reader) (clean bool, err error
 				return false, model.Wrap(model.Unavailable, op, err)
 			}
 		}
-		if errors.Is(readErr, io.EOF) || errors.Is(readErr, io.ErrUnexpectedEOF) {
+		if readErr == io.EOF { // bare, as readers end: a body that broke off has no verdict
 			break
 		}
 		if readErr != nil {

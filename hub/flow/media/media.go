@@ -140,6 +140,7 @@ type File struct {
 	Message      model.MessageID
 	Tail         uint64
 	Ends         time.Time // zero: by retention, from now
+	TakeBy       time.Time // it ends then unless a message has taken it; zero: at Ends
 	Rules        Rules
 	Body         io.Reader
 }
@@ -222,7 +223,7 @@ func (m *Media) keep(ctx context.Context, client *store.Client, f File, t fileTy
 	now := m.o.Now()
 	a := store.Attachment{
 		ID: f.ID, Account: f.Account, Owner: f.Owner, Conversation: f.Conversation, Message: f.Message, SealKey: f.SealKey,
-		State: model.AttachmentReady, Changed: now, Ends: f.Ends, Blob: string(blob.NewKey()),
+		State: model.AttachmentReady, Changed: now, Ends: f.Ends, TakeBy: f.TakeBy.Truncate(time.Millisecond), Blob: string(blob.NewKey()),
 		Hub:  m.o.SealAlways || !m.o.Blobs.Traits().Encrypts,
 		Name: nameFor(f.Name, t), Kind: kindFor(f.Kind, t), Mime: t.mime,
 	}
@@ -240,9 +241,12 @@ func (m *Media) keep(ctx context.Context, client *store.Client, f File, t fileTy
 	if err := client.PutDue(ctx, due); err != nil {
 		return store.Attachment{}, err
 	}
+	if err := m.untakenDue(ctx, client, a); err != nil {
+		return store.Attachment{}, err
+	}
 	failpoint.Hit("media.after_due")
 	if err := m.write(ctx, client.ID, &a, body); err != nil {
-		m.forget(ctx, client, due)
+		m.forget(ctx, client, a, due)
 		return store.Attachment{}, err
 	}
 	failpoint.Hit("media.after_blob")
@@ -262,7 +266,7 @@ func (m *Media) keep(ctx context.Context, client *store.Client, f File, t fileTy
 	failpoint.Hit("media.after_row")
 	if !ok {
 		// Another worker was faster: its bytes count.
-		m.forget(ctx, client, due)
+		m.forget(ctx, client, a, due)
 		return kept, nil
 	}
 	if m.scanner != nil {
@@ -310,12 +314,15 @@ const forgetWithin = time.Second
 
 // forget removes what a file that was not kept has left. What it cannot remove
 // at once goes at its end.
-func (m *Media) forget(ctx context.Context, client *store.Client, due store.Due) {
+func (m *Media) forget(ctx context.Context, client *store.Client, a store.Attachment, due store.Due) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetWithin)
 	defer cancel()
 	err := m.o.Blobs.For(client.ID).Discard(ctx, blob.Key(due.ID))
 	if err == nil {
 		err = client.DoneDue(ctx, due)
+	}
+	if err == nil && !a.TakeBy.IsZero() {
+		err = client.DoneDue(ctx, dueUntaken(a))
 	}
 	if err != nil {
 		m.o.Logger.Warn("a file that was not taken is removed at its end only", "client", client.ID, "error", err)
@@ -394,6 +401,15 @@ func (m *Media) Link(ctx context.Context, client model.ClientID, a store.Attachm
 // now, with fresh links. Told is when the message came; a file without a row is
 // still to be fetched until its end.
 func (m *Media) Show(ctx context.Context, client *store.Client, files []model.Attachment, told time.Time) ([]model.Attachment, error) {
+	return m.show(ctx, client, files, told, func(a store.Attachment) (model.Attachment, error) { return m.View(ctx, client.ID, a) })
+}
+
+// States is Show without links, for those who fetch files another way.
+func (m *Media) States(ctx context.Context, client *store.Client, files []model.Attachment, told time.Time) ([]model.Attachment, error) {
+	return m.show(ctx, client, files, told, func(a store.Attachment) (model.Attachment, error) { return a.View(m.o.Now()), nil })
+}
+
+func (m *Media) show(ctx context.Context, client *store.Client, files []model.Attachment, told time.Time, view func(store.Attachment) (model.Attachment, error)) ([]model.Attachment, error) {
 	if len(files) == 0 {
 		return files, nil
 	}
@@ -411,7 +427,7 @@ func (m *Media) Show(ctx context.Context, client *store.Client, files []model.At
 		case err != nil:
 			return nil, err
 		}
-		if out[i], err = m.View(ctx, client.ID, a); err != nil {
+		if out[i], err = view(a); err != nil {
 			return nil, err
 		}
 		if a.Erased {

@@ -14,6 +14,9 @@ type Taking struct {
 	Conversation model.ConversationID
 	Message      model.MessageID
 	SealKey      seal.KeyID
+	// Told is how the message tells that the file stands. A file that has moved
+	// on since counts the change, for the feed.
+	Told model.AttachmentState
 }
 
 // Claim makes a file belong to a message, and to the message's contact: from
@@ -37,6 +40,12 @@ func (m *Media) Claim(ctx context.Context, client *store.Client, id model.Attach
 			}
 		}
 		a.Account, a.Conversation, a.Message, a.SealKey = by.Account, by.Conversation, by.Message, by.SealKey
+		if by.Told == model.AttachmentPending && a.State != model.AttachmentPending {
+			a.Seq, a.Changed = 1, m.o.Now()
+			if a.Tail, err = client.Feed(by.Conversation).Tail(ctx); err != nil {
+				return a, err
+			}
+		}
 		var ok bool
 		if a, ok, err = client.PutAttachment(ctx, a); err == nil && ok {
 			return a, nil
@@ -50,7 +59,8 @@ const maxConflicts = 10
 
 // Adopt finds the files that a visitor sent ahead of a message: those of the
 // account and of this visitor alone (I8). A file that is not theirs, or is gone,
-// is shown as refused, under an id of its own.
+// is shown as refused, under an id of its own. From here on the files are kept
+// for the message, whose commit follows.
 func (m *Media) Adopt(ctx context.Context, client *store.Client, account model.AccountID, visitor model.Address, files []model.Attachment) ([]model.Attachment, error) {
 	owner, err := client.AttachmentOwner(ctx, account, visitor)
 	if err != nil {
@@ -63,10 +73,14 @@ func (m *Media) Adopt(ctx context.Context, client *store.Client, account model.A
 			continue
 		}
 		a, err := client.Attachment(ctx, f.ID)
+		theirs := err == nil && a.Account == account && seal.SameMAC(a.Owner, owner) && a.State != model.AttachmentRefused
+		if theirs {
+			a, err = m.hold(ctx, client, a)
+		}
 		switch {
 		case err != nil && !model.Is(err, model.NotFound):
 			return nil, err
-		case err != nil, a.Account != account, a.Owner != owner, a.Gone(m.o.Now()), a.State == model.AttachmentRefused:
+		case err != nil, !theirs:
 			out[i] = model.Attachment{ID: model.NewAttachmentID(), Name: f.Name, Kind: model.File, State: model.AttachmentRefused}
 		default:
 			out[i] = a.View(m.o.Now())

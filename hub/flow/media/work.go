@@ -153,10 +153,16 @@ func (m *Media) note(ctx context.Context, client *store.Client, r store.Record) 
 		_, err := client.Attachment(ctx, f.ID)
 		if err == nil {
 			// Sent ahead of the message: now it is the message's.
-			_, err = m.Claim(ctx, client, f.ID, taking(e))
+			by := taking(e)
+			by.Told = f.State
+			a, err := m.Claim(ctx, client, f.ID, by)
+			if err == nil {
+				err = m.tell(ctx, client, a)
+			}
 			if err == nil || model.Is(err, model.NotFound) || model.Is(err, model.Conflicting) {
 				continue
 			}
+			return err
 		}
 		if !model.Is(err, model.NotFound) {
 			return err

@@ -79,6 +79,14 @@ func newWorld(t *testing.T, open func(w *world) *blob.Store, change func(*media.
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), at: time.Now().UTC().Truncate(time.Second), channel: &channel{}}
 	w.rows = storetest.Over(t, table.New(storetest.Pebble(t), &table.Options{Now: w.now}), w.now)
+	w.begin(open, change)
+	return w
+}
+
+// begin makes the world's rooms over its rows.
+func (w *world) begin(open func(w *world) *blob.Store, change func(*media.Options)) {
+	t := w.t
+	t.Helper()
 	registry := accounts.NewRegistry()
 	keep := model.Retention{Attachments: 24 * time.Hour, AttachmentLink: time.Hour, SignedURL: 15 * time.Minute, Undelivered: 168 * time.Hour, Dedupe: 192 * time.Hour}
 	registry.Replace(accounts.Set{
@@ -103,7 +111,6 @@ func newWorld(t *testing.T, open func(w *world) *blob.Store, change func(*media.
 		change(&w.opts)
 	}
 	w.open(w.rows.Store())
-	return w
 }
 
 // open makes the rooms over what could be the store of a process of its own.

@@ -1,3 +1,5 @@
+import {told} from './files.mjs';
+
 const heartbeat = 15000;
 
 /** The part of /v1 the desk uses, over a DevHub. Returns a request handler. */
@@ -10,8 +12,8 @@ export function clientApi(hub, token) {
     const conversation = /^\/conversations\/([^/]+)/.exec(path);
     const found = conversation && hub.conversation(conversation[1]);
     if (conversation && !found) return problem(response, 404, 'Not found', 'There is no such conversation.');
-    const body = request.method === 'POST' ? await read(request) : null;
-    if (request.method === 'POST' && !body) return problem(response, 400, 'Malformed', 'The body is not JSON.');
+    const body = request.method === 'POST' && path !== '/attachments' ? await read(request) : null;
+    if (path !== '/attachments' && request.method === 'POST' && !body) return problem(response, 400, 'Malformed', 'The body is not JSON.');
     return route[2]({hub, request, response, url, body, conversation: found});
   };
 }
@@ -23,10 +25,23 @@ const routes = [
   ['POST', /^\/conversations\/[^/]+\/typing$/, ({hub, response, conversation}) => { hub.agentTyping(conversation); done(response); }],
   ['POST', /^\/conversations\/[^/]+\/read$/, ({hub, response, conversation, body}) => { hub.read(conversation, body.up_to); done(response); }],
   ['POST', /^\/conversations\/[^/]+\/end$/, ({hub, response, conversation}) => { hub.end(conversation, 'csr'); done(response); }],
+  ['POST', /^\/attachments$/, upload],
+  ['GET', /^\/attachments\/att_\w+$/, attachment],
   ['POST', /^\/messages$/, send],
   ['GET', /^\/events$/, events],
   ['POST', /^\/events\/ack$/, ({hub, response, body}) => { hub.ack(body.cursor); done(response); }],
 ];
+
+async function upload({hub, request, response, url}) {
+  const file = await hub.files.take(request, url.searchParams.get('name') || 'file', null);
+  if (file.status) return problem(response, file.status, file.title, file.detail);
+  return json(response, 201, told(file, `/a/${file.id}`));
+}
+
+function attachment({hub, response, url}) {
+  const file = hub.files.get(url.pathname.split('/').at(-1));
+  return file ? json(response, 200, told(file, `/a/${file.id}`)) : problem(response, 404, 'Not found', 'There is no such attachment.');
+}
 
 function messages({response, url, conversation}) {
   const limit = Number(url.searchParams.get('limit')) || 50;
@@ -38,8 +53,8 @@ function messages({response, url, conversation}) {
 function send({hub, request, response, body}) {
   const key = request.headers['idempotency-key'];
   const shown = hub.conversations().find((c) => c.contact.id === body.to?.contact_id && c.account_id === body.account_id);
-  if (!key || !shown || !body.content?.text) return problem(response, 422, 'Invalid', 'The contact, the text or the key is missing.');
-  return json(response, 202, hub.send(hub.conversation(shown.id), body.content.text, key));
+  if (!key || !shown || !(body.content?.text || body.attachments?.every((id) => hub.files.get(id)))) return problem(response, 422, 'Invalid', 'The contact, the text or the key is missing.');
+  return json(response, 202, hub.send(hub.conversation(shown.id), body.content, body.attachments, key));
 }
 
 function events({hub, request, response, url}) {

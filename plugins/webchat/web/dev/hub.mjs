@@ -1,4 +1,5 @@
 import {randomBytes} from 'node:crypto';
+import {DevFiles, told} from './files.mjs';
 
 const id = (prefix) => prefix + randomBytes(16).toString('hex');
 const now = () => new Date().toISOString();
@@ -8,6 +9,7 @@ const now = () => new Date().toISOString();
  * reads. It is for working on the pages; nothing is kept and nothing is sealed.
  */
 export class DevHub {
+  files = new DevFiles();
   #visitors = new Map();
   #conversations = new Map();
   #feed = [];
@@ -49,6 +51,13 @@ export class DevHub {
     const message = {
       id: id('msg_'), provider_id: frame.id, direction: 'inbound', author: 'customer', content: {type: 'text', text: frame.text}, created_at: now(),
     };
+    if (frame.attachments?.length) {
+      message.content.type = 'media';
+      message.attachments = frame.attachments.map(({id: named, name}) => {
+        const file = this.files.get(named);
+        return file?.owner === visitor.address ? told(file) : {id: id('att_'), name, kind: 'file', size: 0, state: 'refused'};
+      });
+    }
     conversation.taken.set(frame.id, message);
     this.#append(conversation, message);
     this.#publish('message.received', conversation, {message});
@@ -56,11 +65,12 @@ export class DevHub {
   }
 
   /** Takes a client application's message once per key. */
-  send(conversation, text, key) {
+  send(conversation, content, attachments, key) {
     const known = this.#sends.get(key);
     if (known) return known;
     this.#session(conversation);
-    const message = {id: id('msg_'), direction: 'outbound', author: 'csr', content: {type: 'text', text}, status: 'sent', created_at: now()};
+    const message = {id: id('msg_'), direction: 'outbound', author: 'csr', content, status: 'sent', created_at: now()};
+    if (attachments?.length) message.attachments = attachments.map((named) => told(this.files.get(named)));
     this.#sends.set(key, message);
     this.#append(conversation, message);
     this.#publish('message.status', conversation, {message: {id: message.id, direction: 'outbound', author: 'csr', status: 'sent'}});

@@ -9,6 +9,7 @@ import {createServer} from 'node:http';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {clientApi} from './api.mjs';
+import {serveFile, told} from './files.mjs';
 import {DevHub} from './hub.mjs';
 import {chatSockets} from './socket.mjs';
 
@@ -28,6 +29,11 @@ export async function startDevServer(port = 0) {
   const server = createServer((request, response) => {
     const url = new URL(request.url, 'http://hub');
     if (url.pathname.startsWith('/v1/')) return api(request, response, url);
+    const link = /^\/a\/(att_\w+)$/.exec(url.pathname);
+    if (link) return hub.files.get(link[1]) ? serveFile(response, hub.files.get(link[1])) : response.writeHead(404).end();
+    const upload = request.method === 'POST' && /^\/chat\/[a-z0-9-]{1,40}\/upload$/.test(url.pathname);
+    const file = /^\/chat\/[a-z0-9-]{1,40}\/file\/(att_\w+)$/.exec(url.pathname);
+    if (upload || file) return visitorFile(hub, request, response, url, file?.[1]);
     const asset = /^\/chat\/[a-z0-9-]{1,40}\/([\w.-]+)$/.exec(url.pathname);
     return serve(response, manifest, asset && (asset[1] === 'demo' ? 'demo.html' : asset[1]));
   });
@@ -43,6 +49,19 @@ export async function startDevServer(port = 0) {
     closeSockets: (code) => sockets.closeAll(code),
     close: () => { sockets.closeAll(1001); server.closeAllConnections(); server.close(); },
   };
+}
+
+async function visitorFile(hub, request, response, url, id) {
+  const visitor = hub.visitor(request.headers.authorization?.replace('Bearer ', '') || 'none');
+  const answer = (status, value) => response.writeHead(status, {'Content-Type': 'application/json'}).end(JSON.stringify(value));
+  if (!visitor) return answer(401, {status: 401, title: 'Unauthenticated'});
+  if (!id) {
+    const file = await hub.files.take(request, url.searchParams.get('name') || 'file', visitor.address);
+    return answer(file.status || 201, file.status ? file : told(file));
+  }
+  const file = hub.files.get(id);
+  const theirs = file && (file.owner === visitor.address || visitor.conversation?.log.some((m) => m.attachments?.some((a) => a.id === id)));
+  return theirs ? serveFile(response, file) : answer(404, {status: 404, title: 'Not found'});
 }
 
 async function serve(response, manifest, name) {

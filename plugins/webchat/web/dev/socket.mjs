@@ -1,6 +1,7 @@
 import {WebSocketServer} from 'ws';
+import {fileLimit} from './files.mjs';
 
-const limits = {text: 4000, frame: 32768, frames_per_10s: 40};
+const limits = {text: 4000, frame: 32768, frames_per_10s: 40, files: {size: fileLimit}};
 const kept = 200;
 
 /** The chat socket of docs/webchat-protocol.md over a DevHub. Returns what the HTTP server's upgrade event calls, and `closeAll(code)`. */
@@ -58,7 +59,7 @@ function talk(hub, ws, account) {
     return state();
   };
   const text = (frame) => {
-    if (typeof frame.id !== 'string' || typeof frame.text !== 'string' || frame.text.trim() === '') {
+    if (typeof frame.id !== 'string' || typeof frame.text !== 'string' || (frame.text.trim() === '' && !frame.attachments?.length)) {
       return send({type: 'nack', id: frame.id, code: 'malformed', detail: 'The message is empty.', retry: false});
     }
     if ([...frame.text].length > limits.text) {
@@ -104,7 +105,7 @@ function talk(hub, ws, account) {
 }
 
 function render(m) {
-  const message = {id: m.id, author: m.author, text: m.content.text, at: m.created_at};
+  const message = {id: m.id, author: m.author, text: m.content.text || '', at: m.created_at, attachments: m.attachments};
   if (m.direction === 'inbound') message.client_id = m.provider_id;
   else message.status = m.status;
   return {type: 'message', message};

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {readFile} from 'node:fs/promises';
 import {createRequire} from 'node:module';
 import {test} from 'node:test';
-import {expectTexts, open, openPanel, pick, reply, say, settle, setUp, unique} from './harness.mjs';
+import {attach, expectTexts, open, openPanel, pick, reply, say, settle, setUp, unique} from './harness.mjs';
 
 const world = setUp();
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -32,6 +32,9 @@ for (const scheme of ['light', 'dark']) {
       await expectTexts(conversation, [text]);
       await reply(conversation, 'Black and brass.');
       await conversation.locator('.row.own:not(.pending)').waitFor();
+      await attach(conversation, {name: 'lamps.txt', text: 'black, brass'}, {name: 'page.txt', text: '<html>'});
+      await conversation.locator('button.file').waitFor();
+      await conversation.locator('.row.failed .file').waitFor();
       assert.deepEqual(await faults(page), [], 'thread');
       if (phone) return close();
       await panel.getByRole('button', {name: 'End conversation'}).click();
@@ -69,7 +72,7 @@ test('the widget works with the keyboard alone', async () => {
     await page.keyboard.press('Tab');
     seen.add(await focused());
   }
-  assert.deepEqual([...seen].sort(), ['Close chat', 'End conversation', 'Message', 'Send', 'bubble']);
+  assert.deepEqual([...seen].sort(), ['Attach a file', 'Close chat', 'End conversation', 'Message', 'Send', 'bubble']);
   await page.keyboard.press('Escape');
   await settle(async () => await focused() === 'Open chat');
   assert.equal(await panel.isVisible(), false);

@@ -3,6 +3,7 @@
 
 import {after, before} from 'node:test';
 import {existsSync} from 'node:fs';
+import {readFile} from 'node:fs/promises';
 import {chromium} from 'playwright-core';
 import {startDevServer} from '../dev/server.mjs';
 
@@ -102,10 +103,10 @@ export async function reply(conversation, text) {
 
 /**
  * Stands between the page and the hub's socket. `cut(code)` closes the page's side as the hub would, `drop` swallows
- * frames the hub sends, `answer` may answer a frame in the hub's place, `refuse` closes every new socket while it is set.
+ * frames the hub sends, `alter` changes their text, `answer` may answer a frame in the hub's place, `refuse` closes every new socket while it is set.
  */
 export async function wire(context) {
-  const state = {up: [], down: [], drop: () => false, answer: () => null, refuse: 0, opened: 0, cut: () => {}};
+  const state = {up: [], down: [], drop: () => false, alter: (text) => text, answer: () => null, refuse: 0, opened: 0, cut: () => {}};
   await context.routeWebSocket(/\/socket$/, (ws) => {
     state.opened++;
     if (state.refuse) {
@@ -126,7 +127,7 @@ export async function wire(context) {
       if (cut) return;
       const frame = JSON.parse(text);
       state.down.push(frame);
-      if (!state.drop(frame)) ws.send(text);
+      if (!state.drop(frame)) ws.send(state.alter(text));
     });
     state.cut = (code = 1012) => {
       cut = true;
@@ -135,6 +136,29 @@ export async function wire(context) {
     };
   });
   return state;
+}
+
+/** Picks files with the paperclip under `root`: `{name, text}`, or a path. */
+export function attach(root, ...files) {
+  return root.locator('input[type=file]').setInputFiles(files.map((f) => f.text === undefined ? f : {name: f.name, mimeType: 'text/plain', buffer: Buffer.from(f.text)}));
+}
+
+/** The chips under `root`: name and what stands beside it. */
+export function chips(root) {
+  return root.locator('.file').evaluateAll((all) => all.map((el) => [el.querySelector('.file-name').textContent, el.querySelector('.file-note').textContent].join(': ')));
+}
+
+/** Waits until the chips under `root` are exactly these, in this order or, `sorted`, in any. */
+export function expectChips(root, wanted, sorted = false) {
+  const ordered = async () => sorted ? (await chips(root)).sort() : chips(root);
+  return settle(async () => JSON.stringify(await ordered()) === JSON.stringify(wanted),
+    async () => `chips are ${JSON.stringify(await chips(root))}, wanted ${JSON.stringify(wanted)}`);
+}
+
+/** Saves the file of a chip and resolves to what was saved. */
+export async function saved(page, root, name) {
+  const [download] = await Promise.all([page.waitForEvent('download'), root.getByRole('button', {name: `Save file: ${name}`}).click()]);
+  return readFile(await download.path(), 'utf8');
 }
 
 /** Waits until nothing under `root` waits to be sent. */

@@ -93,6 +93,8 @@ func receive(ctx context.Context, hook *sdk.Hook[*account], r *sdk.Request) (*sd
 		hook.Verified()
 		hook.Emit(event)
 		return sdk.ReplyText(http.StatusBadRequest, "no"), nil
+	case "file":
+		event.Body = &sdk.Message{Content: sdk.Media{Caption: "look"}, Attachments: []sdk.Attachment{{Name: "moody.txt", Kind: sdk.KindFile, FetchRef: []byte("moody")}}}
 	case "heavy":
 		return &sdk.Reply{Body: make([]byte, 5<<20)}, nil
 	}

@@ -28,6 +28,34 @@ export class Api {
 
   send(message, key) { return this.#json('POST', '/v1/messages', message, {'Idempotency-Key': key}); }
 
+  attachment(id) { return this.#json('GET', `/v1/attachments/${encodeURIComponent(id)}`); }
+
+  /** Sends the bytes of a file; `progress` is told the percentage. Resolves to what the hub says of it. */
+  upload(blob, name, progress) {
+    return new Promise((resolve, reject) => {
+      // Only this way a browser tells how far an upload has come.
+      const xhr = new XMLHttpRequest();
+      xhr.open('POST', `/v1/attachments?name=${encodeURIComponent(name)}`);
+      xhr.setRequestHeader('Authorization', `Bearer ${this.#token}`);
+      xhr.setRequestHeader('Content-Type', 'application/octet-stream');
+      xhr.upload.onprogress = (event) => {
+        if (event.lengthComputable && event.total > 0) progress(Math.floor(event.loaded / event.total * 100));
+      };
+      xhr.onloadend = () => {
+        let answer = null;
+        try {
+          answer = JSON.parse(xhr.responseText);
+        } catch {
+          // It broke off, or nobody answered.
+        }
+        if (xhr.status === 201 && answer?.id) resolve(answer);
+        else if (xhr.status === 0 || xhr.status === 201) reject(new ApiProblem(0, 'The hub cannot be reached'));
+        else reject(new ApiProblem(xhr.status, answer?.title || `The hub answered ${xhr.status}`, answer?.detail, Number(xhr.getResponseHeader('Retry-After')) * 1000 || 0));
+      };
+      xhr.send(blob);
+    });
+  }
+
   typing(id) { return this.#json('POST', `/v1/conversations/${encodeURIComponent(id)}/typing`, {}); }
 
   read(id, upTo) { return this.#json('POST', `/v1/conversations/${encodeURIComponent(id)}/read`, {up_to: upTo}); }

@@ -1,5 +1,6 @@
 import {useLayoutEffect, useState} from 'preact/hooks';
 import {Composer} from '../shared/composer.jsx';
+import {FilePicker} from '../shared/files.jsx';
 import {Icon} from '../shared/icons.jsx';
 import {Thread} from '../shared/thread.jsx';
 import {channelName, nameOf} from './address.js';
@@ -24,7 +25,12 @@ export function Conversation({store, state, conversation: c, field, details, onD
       write(store.sending.takeBack(c.id, key));
       field.current.focus();
     },
-  });
+    drop: (key) => {
+      store.sending.takeBack(c.id, key);
+      field.current.focus();
+    },
+    download: (file) => store.download(file),
+  }, state.fetches);
   useLayoutEffect(() => {
     if (!matchMedia('(pointer: coarse)').matches) field.current?.focus({preventScroll: true});
     return () => { field.current = null; };
@@ -46,6 +52,7 @@ export function Conversation({store, state, conversation: c, field, details, onD
         busy={!thread || thread.next === null} above={<Above store={store} id={c.id} thread={thread} />} />
       {c.state === 'ended' && <p class="foot-note">This conversation has ended. A reply opens it again.</p>}
       <Composer field={field} value={draft} limit={limit} label={`Reply to ${nameOf(c.contact)}`} placeholder="Write a reply"
+        start={<FilePicker label="Attach a file" onPick={(files) => { store.sendFiles(c, files); field.current.focus(); }} />}
         onInput={(text) => { write(text); if (text.trim()) store.typing(c.id); }}
         onSend={(text) => { store.send(c, text); write(''); }}
         onKeyDown={(event) => { if (event.key === 'Escape') event.currentTarget.blur(); }} />

@@ -7,7 +7,8 @@ const maxDelay = 15000;
  * What the CSR has written and the hub has not taken yet, one queue for each conversation, in order. A message keeps
  * its idempotency key through every repeat, so that an answer that was lost on the way doubles nothing.
  *
- * An entry is `{key, text, at, waiting?, failed?}`.
+ * An entry is `{key, text, at, file?, progress?, waiting?, failed?, again?}`. A `file` is `{name, size, kind, blob}`, and `{id}` once the
+ * hub has it; `again` says that a new try may help.
  */
 export class Sending {
   #api;
@@ -34,6 +35,13 @@ export class Sending {
     this.#run(conversation);
   }
 
+  /** Sends a file as a message of its own. */
+  addFile(conversation, blob) {
+    const file = {name: blob.name, size: blob.size, kind: blob.type.startsWith('image/') ? 'image' : 'file', blob};
+    this.#put(conversation.id, [...this.of(conversation.id), {key: newId(), text: '', file, at: new Date().toISOString()}]);
+    this.#run(conversation);
+  }
+
   /** Tries a refused message again, under its key. */
   again(conversation, key) {
     this.#change(conversation.id, key, {failed: null});
@@ -55,23 +63,38 @@ export class Sending {
     for (;;) {
       const entry = this.of(id).find((e) => !e.failed);
       if (!entry) break;
-      const body = {account_id: conversation.account_id, to: {contact_id: conversation.contact.id}, content: {type: 'text', text: entry.text}};
       try {
+        const body = {account_id: conversation.account_id, to: {contact_id: conversation.contact.id}, content: {type: 'text', text: entry.text}};
+        let attachments;
+        if (entry.file) {
+          const file = entry.file.id ? entry.file : await this.#upload(id, entry);
+          body.content = {type: 'media'};
+          body.attachments = [file.id];
+          attachments = [file];
+        }
         const message = await this.#api.send(body, entry.key);
         attempts = 0;
-        this.#sent(id, {direction: 'outbound', author: 'csr', content: body.content, created_at: entry.at, status: 'queued', ...message});
+        this.#sent(id, {direction: 'outbound', author: 'csr', content: body.content, attachments, created_at: entry.at, status: 'queued', ...message});
         this.#put(id, this.of(id).filter((e) => e.key !== entry.key));
       } catch (problem) {
         if (!problem.passing) {
-          this.#change(id, entry.key, {failed: problem.detail || problem.message, waiting: false});
+          this.#change(id, entry.key, {failed: problem.detail || problem.message, waiting: false, progress: undefined});
           continue;
         }
-        this.#change(id, entry.key, {waiting: true});
+        this.#change(id, entry.key, {waiting: true, progress: undefined});
         const wait = Math.max(problem.retryAfter, Math.min(maxDelay, firstDelay * 2 ** attempts++) * (0.5 + Math.random() / 2));
         await new Promise((resolve) => setTimeout(resolve, wait));
       }
     }
     this.#busy.delete(id);
+  }
+
+  async #upload(id, entry) {
+    this.#change(id, entry.key, {progress: 0, waiting: false});
+    const answer = await this.#api.upload(entry.file.blob, entry.file.name, (progress) => this.#change(id, entry.key, {progress}));
+    const file = {...entry.file, ...answer};
+    this.#change(id, entry.key, {file, progress: undefined});
+    return file;
   }
 
   #change(id, key, change) { this.#put(id, this.of(id).map((e) => e.key === key ? {...e, ...change} : e)); }

@@ -1,5 +1,6 @@
 import {Feed} from './feed.js';
 import {laterOf, merged, messageOf} from './messages.js';
+import {save} from '../shared/file.js';
 import {Sending} from './sending.js';
 
 const typingShown = 6000;
@@ -13,7 +14,7 @@ const mostSeen = 5000;
  * `state`: `list` (null until the first answer), `next` cursor of the list · `selected` id · `threads` by conversation id
  * `{messages, next, problem, loading}` · `unread` message ids, `older` (there may be
  * more unread than those) and `typing` by conversation id · `link` connecting, live, lost or
- * denied, with `problem` and `retryAt` · `notices` by conversation id.
+ * denied, with `problem` and `retryAt` · `notices` by conversation id · `fetches` by file: loading, failed, or a state.
  */
 export class DeskStore {
   #api;
@@ -29,7 +30,7 @@ export class DeskStore {
     this.#api = api;
     this.sending = new Sending(api, () => this.#set({}), (id, message) => this.#taken(id, message));
     this.state = {
-      list: null, next: '', selected: null, threads: {}, unread: {}, older: {}, typing: {}, notices: {}, link: 'connecting', problem: null, retryAt: 0,
+      list: null, next: '', selected: null, threads: {}, unread: {}, older: {}, typing: {}, notices: {}, fetches: {}, link: 'connecting', problem: null, retryAt: 0,
     };
   }
 
@@ -84,6 +85,24 @@ export class DeskStore {
     this.#typedAt = 0;
     this.sending.add(conversation, text);
   }
+
+  sendFiles(conversation, files) {
+    for (const file of files) this.sending.addFile(conversation, file);
+  }
+
+  /** Has the browser save a file. A link is minted when it is needed: it does not last. */
+  async download({id, name}) {
+    this.#fetching(id, 'loading');
+    try {
+      const file = await this.#api.attachment(id);
+      if (file.url) save(file.url, name);
+      this.#fetching(id, file.url ? undefined : file.state);
+    } catch (problem) {
+      this.#fetching(id, problem.status === 404 ? 'expired' : 'failed');
+    }
+  }
+
+  #fetching(id, how) { this.#set({fetches: {...this.state.fetches, [id]: how}}); }
 
   /** Ends the conversation's session. Rejects with an ApiProblem. */
   async end(id) {
@@ -149,6 +168,7 @@ export class DeskStore {
     switch (event.type) {
       case 'message.received': this.#received(id, event); break;
       case 'message.status': this.#status(id, event); break;
+      case 'attachment.updated': this.#file(id, event.message); break;
       case 'typing.started': if (event.author !== 'csr') this.#typing(id, true, event); break;
       case 'conversation.ended': this.#ended(id, event.reason || event.author || 'idle'); break;
       default: this.#note(id, `Event ${event.type}`);
@@ -186,6 +206,16 @@ export class DeskStore {
     } else {
       this.#load(id);
     }
+  }
+
+  // A file has moved on: it is the one of the message that has changed.
+  #file(id, news) {
+    const thread = this.state.threads[id];
+    const file = news?.attachments?.[0];
+    if (!thread || !file) return;
+    const messages = thread.messages.map((m) => m.attachments?.some((a) => a.id === file.id)
+      ? {...m, attachments: m.attachments.map((a) => a.id === file.id ? {...a, ...file} : a)} : m);
+    this.#thread(id, {messages});
   }
 
   #ended(id, by) {

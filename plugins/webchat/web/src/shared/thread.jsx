@@ -1,6 +1,7 @@
 import {useLayoutEffect, useRef, useState} from 'preact/hooks';
 import {dayOf, instantOf, timeOf} from './clock.js';
 import {grouped} from './grouping.js';
+import {Files} from './files.jsx';
 import {Icon, Tick} from './icons.jsx';
 
 /**
@@ -84,7 +85,7 @@ export function Thread({messages, notices, typing, label, busy, locale, above, o
 }
 
 /**
- * One message: `{key, author, own, who, text, at, pending, fresh, status, statusWord, plain, action}`. `status` picks the tick and
+ * One message: `{key, author, own, who, text, files, at, pending, fresh, status, statusWord, plain, action}`. `status` picks the tick and
  * `statusWord` says it; `who` is the author for eyes (first of a group) and ears (every time).
  */
 function Row({message: m, first, last, locale, active, newest, onFocus}) {
@@ -94,7 +95,7 @@ function Row({message: m, first, last, locale, active, newest, onFocus}) {
     <div class={classes.filter(Boolean).join(' ')}>
       {first && m.showWho && <p class="who" aria-hidden="true">{m.who}</p>}
       <div class="line">
-        <div class="bubble" tabIndex={active ? 0 : -1} data-key={m.key} onFocus={onFocus}><span class="sr">{m.who}: </span>{m.text}</div>
+        <div class="bubble" tabIndex={active ? 0 : -1} data-key={m.key} onFocus={onFocus}><span class="sr">{m.who}: </span>{m.files?.length > 0 && <Files files={m.files} />}{m.text}</div>
         <time class="time" dateTime={m.at} title={instantOf(m.at, locale)}>{timeOf(m.at, locale)}</time>
       </div>
       {m.status && (last || bad) && (

@@ -28,7 +28,7 @@ export function mount({account, base, settings: data, host, root, launcher, icon
 
   const url = new URL('socket', base);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-  const session = new Session(url.href, new VisitorStorage(account));
+  const session = new Session(url.href, base, new VisitorStorage(account));
   const place = root.appendChild(document.createElement('div'));
   let open = false;
 

@@ -5,8 +5,9 @@ const maxAge = 24 * 3600 * 1000;
  * leaves storage on its acknowledgement, so that a reload in between sends it again under the same id; it stays in
  * memory, marked `sent`, until its echo takes its place in the thread.
  *
- * An entry is `{id, type: 'message'|'end', text?, at, sent?, failed?}`; `failed` holds the reason it will not be sent
- * by itself any more.
+ * An entry is `{id, type: 'message'|'end', text?, file?, at, sent?, failed?, again?}`; `failed` holds the reason it will
+ * not be sent by itself any more, `again` says that it may be tried again. A `file` is `{name, size, kind}`, and once the hub has it
+ * `{id, expires_at}`, too; its bytes live elsewhere, and not as long as the entry.
  */
 export class Outbox {
   #storage;
@@ -23,7 +24,10 @@ export class Outbox {
       if (!entry.failed && now() - Date.parse(entry.at) > maxAge) {
         // Nobody expects yesterday's sentence to go out today without a word.
         entry.failed = 'It was not sent in time.';
+      } else if (!entry.failed && entry.file && !entry.file.id) {
+        entry.failed = 'The page was closed before the file was sent. Choose it again.';
       }
+      entry.again = false; // the bytes went with the page
       this.#entries.push(entry);
     }
     this.#entries.sort((a, b) => a.at < b.at ? -1 : a.at > b.at ? 1 : 0);
@@ -32,8 +36,15 @@ export class Outbox {
   /** All entries, oldest first; the array is not to be changed. */
   get entries() { return this.#entries; }
 
-  /** The entry to send next. */
-  get head() { return this.#entries.find((entry) => !entry.failed && !entry.sent) || null; }
+  /** The entry to send next. A file that is still on its way holds up nothing but the end of the conversation. */
+  get head() {
+    const waiting = this.#entries.filter((entry) => !entry.failed && !entry.sent);
+    const ready = waiting.find((entry) => !entry.file || entry.file.id) || null;
+    return ready?.type === 'end' && ready !== waiting[0] ? null : ready;
+  }
+
+  /** The entry whose bytes are to be sent next. */
+  get nextFile() { return this.#entries.find((entry) => entry.file && !entry.file.id && !entry.failed) || null; }
 
   get(id) { return this.#entries.find((entry) => entry.id === id) || null; }
 
@@ -48,8 +59,11 @@ export class Outbox {
     this.#storage.remove(`out:${id}`);
   }
 
-  fail(id, reason) {
-    this.#entries = this.#entries.map((entry) => entry.id === id ? {...entry, failed: reason} : entry);
+  /** `again`: a new try may help. */
+  fail(id, reason, again = false) { this.update(id, {failed: reason, again}); }
+
+  update(id, change) {
+    this.#entries = this.#entries.map((entry) => entry.id === id ? {...entry, ...change} : entry);
     const entry = this.get(id);
     if (entry) this.#storage.set(`out:${id}`, JSON.stringify(entry));
   }

@@ -1,5 +1,6 @@
 import {useEffect, useLayoutEffect, useRef, useState} from 'preact/hooks';
 import {Composer} from '../shared/composer.jsx';
+import {FilePicker} from '../shared/files.jsx';
 import {Thread} from '../shared/thread.jsx';
 import {Header} from './header.jsx';
 import {EndConfirm, EndedFoot} from './ending.jsx';
@@ -21,9 +22,17 @@ export function Panel({session, settings, open, onClose}) {
   const field = useRef(null);
   useScreenHeight(panel, open);
 
-  const messages = toMessages(state, (id) => {
-    setDraft(session.takeBack(id));
-    field.current.focus();
+  const messages = toMessages(state, {
+    edit: (id) => {
+      setDraft(session.takeBack(id));
+      field.current.focus();
+    },
+    again: (id) => session.again(id),
+    discard: (id) => {
+      session.discard(id);
+      field.current?.focus();
+    },
+    download: (file) => session.download(file),
   });
   const ended = state.ending || (state.session === 'ended' && state.endedBy !== 'idle' && !anew);
 
@@ -56,6 +65,11 @@ export function Panel({session, settings, open, onClose}) {
     setDraft('');
     setAnew(false);
   };
+  const attach = (files) => {
+    session.attach(files);
+    setAnew(false);
+    field.current?.focus();
+  };
   const refused = state.phase === 'refused';
   const fresh = state.ready && messages.length === 0;
 
@@ -71,6 +85,7 @@ export function Panel({session, settings, open, onClose}) {
       {ended
         ? <EndedFoot ending={state.ending} onAnew={() => setAnew(true)} />
         : <Composer field={field} value={draft} limit={state.limit} label={words.message} placeholder={words.placeholder} disabled={refused}
+            start={state.files && <FilePicker label={words.attach} types={state.files.types} onPick={attach} />}
             onInput={(text) => { setDraft(text); if (text.trim()) session.typing(); }} onSend={say} />}
     </section>
   );

@@ -1,9 +1,12 @@
+import {save} from '../shared/file.js';
 import {newId} from '../shared/ids.js';
 import {Connection} from './connection.js';
 import {Outbox} from './outbox.js';
 import {pageOf} from './page.js';
 import {Receipts} from './receipts.js';
 import {isMessage, unreadOf, withMessage} from './thread.js';
+import {Uploads} from './uploads.js';
+import {words} from './words.js';
 
 const typingShown = 6000;
 const typingEvery = 3000;
@@ -26,6 +29,7 @@ const empty = {
  * - `notices` the ends this page has seen, each `after` a message
  * - `deliveredUpTo`, `readUpTo` marks of the other side; `unread` messages
  * - `typing` who types, or null
+ * - `files` what may be sent, `{size, types}`, or null · `uploads` percent by outbox entry · `fetches` by file: loading, gone or failed
  * - `limit` of a message in code points; `durable` whether the outbox outlives the page; `lost` whether the hub forgot this visitor
  */
 export class Session {
@@ -33,6 +37,8 @@ export class Session {
   #connection;
   #outbox;
   #receipts;
+  #uploads;
+  #base;
   #listeners = new Set();
   #position = null;
   #helloToken = null;
@@ -43,9 +49,17 @@ export class Session {
   #typedAt = 0;
   #attention = false;
 
-  /** @param {string} url of the socket @param {VisitorStorage} storage */
-  constructor(url, storage) {
+  /** @param {string} url of the socket @param {string} base of the account's addresses @param {VisitorStorage} storage */
+  constructor(url, base, storage) {
     this.#storage = storage;
+    this.#base = base;
+    this.#uploads = new Uploads(base, {
+      token: () => this.#welcomed ? this.#storage.get('token') : null,
+      progress: (id, percent) => this.#set({uploads: {...this.state.uploads, [id]: percent}}),
+      taken: (id, file) => this.#uploaded(id, file),
+      failed: (id, why, again) => this.#failFile(id, why || words.file.broke, again),
+      free: () => this.#transfer(),
+    });
     this.#outbox = new Outbox(storage);
     this.#receipts = new Receipts((frame) => this.#welcomed && this.#connection.send(frame));
     this.#connection = new Connection(url, {
@@ -56,7 +70,7 @@ export class Session {
     });
     this.state = {
       ...empty, phase: 'connecting', outbox: this.#outbox.entries, ending: this.#outbox.entries.some((e) => e.type === 'end'),
-      limit: 4000, durable: storage.durable, lost: false,
+      limit: 4000, files: null, uploads: {}, fetches: {}, durable: storage.durable, lost: false,
     };
     storage.watch((name) => {
       if (name === 'read') this.#recount();
@@ -72,6 +86,59 @@ export class Session {
   }
 
   say(text) { this.#put({id: newId(), type: 'message', text, at: new Date().toISOString()}); }
+
+  /** Sends files, each as a message of its own. */
+  attach(files) {
+    for (const blob of files) {
+      const entry = {
+        id: newId(), type: 'message', text: '', at: new Date().toISOString(),
+        file: {name: blob.name, size: blob.size, kind: blob.type.startsWith('image/') ? 'image' : 'file'},
+      };
+      if (blob.size === 0) entry.failed = words.file.empty;
+      else if (this.state.files && blob.size > this.state.files.size) entry.failed = words.file.tooLarge(this.state.files.size);
+      else this.#uploads.add(entry.id, blob);
+      this.#put(entry);
+    }
+    this.#transfer();
+  }
+
+  /** Tries a file again that failed. */
+  again(id) {
+    this.#uploads.again(id);
+    this.#outbox.update(id, {failed: null, again: false});
+    this.#set({outbox: this.#outbox.entries});
+    this.#transfer();
+  }
+
+  /** Takes a file out that was not sent. */
+  discard(id) {
+    this.#uploads.forget(id);
+    this.#outbox.remove(id);
+    this.#set({outbox: this.#outbox.entries});
+  }
+
+  /** Fetches a file of the conversation and has the browser save it. */
+  async download({id, name}) {
+    if (this.state.fetches[id] === 'loading') return;
+    const note = (how) => this.#set({fetches: {...this.state.fetches, [id]: how}});
+    note('loading');
+    try {
+      // The token goes in a header, as it does on the socket: never into an address.
+      const response = await fetch(`${this.#base}file/${encodeURIComponent(id)}`, {
+        headers: {Authorization: `Bearer ${this.#storage.get('token')}`}, credentials: 'omit', cache: 'no-store',
+      });
+      if (!response.ok) {
+        note(response.status === 404 || response.status === 410 ? 'gone' : 'failed');
+        return;
+      }
+      const url = URL.createObjectURL(await response.blob());
+      save(url, name);
+      setTimeout(() => URL.revokeObjectURL(url), 60000);
+      note(undefined);
+    } catch {
+      note('failed');
+    }
+  }
 
   end() {
     this.#put({id: newId(), type: 'end', at: new Date().toISOString()});
@@ -108,7 +175,9 @@ export class Session {
 
   #hello() {
     this.#helloToken = this.#storage.get('token');
-    return {type: 'hello', version: 1, token: this.#helloToken, position: this.#position, page: pageOf()};
+    // How a file fared while we were away moves no place: then all is read again.
+    const waits = this.state.thread.some((m) => m.attachments?.some((a) => a.state === 'pending'));
+    return {type: 'hello', version: 1, token: this.#helloToken, position: waits ? null : this.#position, page: pageOf()};
   }
 
   #phase(phase) {
@@ -126,6 +195,8 @@ export class Session {
       this.#position = null;
       this.#receipts.clear();
       this.#outbox.dropSent();
+      // Files were another visitor's: they are sent again, or are lost.
+      for (const entry of this.#outbox.entries) if (entry.file?.id) this.#resetFile(entry);
       this.#set({...empty, lost: this.state.thread.length > 0, ending: false});
     }
     this.#set({outbox: this.#outbox.entries, typing: null});
@@ -155,9 +226,40 @@ export class Session {
       this.#set(empty);
     }
     this.#welcomed = true;
-    this.#set({phase: 'open', limit: frame.limits?.text || this.state.limit, durable: this.#storage.durable});
+    this.#set({phase: 'open', limit: frame.limits?.text || this.state.limit, files: frame.limits?.files || null, durable: this.#storage.durable});
     this.#receipts.resend();
     this.#pump();
+    this.#uploads.hurry();
+  }
+
+  #transfer() {
+    const entry = this.#outbox.nextFile;
+    if (entry) this.#uploads.start(entry);
+  }
+
+  #uploaded(id, file) {
+    const entry = this.#outbox.get(id);
+    if (!entry) return;
+    if (file.state === 'refused') this.#failFile(id, words.file.refused, false);
+    else {
+      const {name, size, kind, expires_at} = file;
+      this.#outbox.update(id, {file: {...entry.file, id: file.id, name, size, kind, expires_at}});
+    }
+    this.#set({outbox: this.#outbox.entries, uploads: {...this.state.uploads, [id]: undefined}});
+    this.#pump();
+  }
+
+  #failFile(id, why, again) {
+    if (!again) this.#uploads.forget(id);
+    this.#outbox.fail(id, why, again);
+    this.#set({outbox: this.#outbox.entries, uploads: {...this.state.uploads, [id]: undefined}});
+    this.#pump();
+  }
+
+  #resetFile({id, file}) {
+    const {name, size, kind} = file;
+    this.#outbox.update(id, {file: {name, size, kind}});
+    if (!this.#uploads.has(id)) this.#outbox.fail(id, words.file.ended);
   }
 
   #frames(frame) {
@@ -174,6 +276,7 @@ export class Session {
     if (message.author !== 'customer' && message.status !== 'delivered' && message.status !== 'read') this.#receipts.delivered(message.id);
     if (message.client_id) {
       this.#outbox.remove(message.client_id);
+      this.#uploads.forget(message.client_id);
       this.#answered(message.client_id);
     }
     const thread = withMessage(this.state.thread, {...message, fresh: this.state.ready});
@@ -236,7 +339,16 @@ export class Session {
   #pump() {
     const head = this.#outbox.head;
     if (!this.#welcomed || this.#inFlight || !head) return;
+    if (head.file && Date.parse(head.file.expires_at) <= Date.now()) {
+      // The hub keeps a file for its message for a while only.
+      this.#resetFile(head);
+      this.#set({outbox: this.#outbox.entries});
+      this.#transfer();
+      this.#pump();
+      return;
+    }
     const frame = head.type === 'end' ? {type: 'end', id: head.id} : {type: 'message', id: head.id, text: head.text};
+    if (head.file) frame.attachments = [{id: head.file.id, name: head.file.name}];
     if (!this.#connection.send(frame)) return;
     this.#inFlight = head.id;
     clearTimeout(this.#pumpTimer);

@@ -1,5 +1,7 @@
 // Every word the widget says. Other languages come as other tables with the same keys.
 
+import {sizeOf} from '../shared/file.js';
+
 export const words = {
   title: 'Chat with us',
   greeting: 'Hello. How can we help?',
@@ -16,6 +18,19 @@ export const words = {
   typing: {csr: 'The agent is typing', bot: 'The assistant is typing', system: 'Typing'},
   status: {waiting: 'Waiting to be sent', sent: 'Sent', delivered: 'Delivered', read: 'Read', failed: (why) => `Not sent. ${why}`},
   edit: 'Edit and send again',
+  attach: 'Attach a file',
+  file: {
+    sending: (n) => `Sending, ${n} %`,
+    open: 'Save file',
+    states: {pending: 'Being checked', refused: 'Was not taken', expired: 'No longer kept', loading: 'Fetching', gone: 'No longer kept', failed: 'Could not be fetched. Try again.'},
+    empty: 'The file is empty.',
+    tooLarge: (most) => `It is larger than ${sizeOf(most)}.`,
+    broke: 'The connection broke.',
+    refused: 'The check found something in it.',
+    ended: 'The file waited too long. Choose it again.',
+    again: 'Try again',
+    remove: 'Remove',
+  },
   strip: {
     offline: 'No connection. What you write is kept and sent when it is back.',
     memory: 'No connection. What you write is sent when it is back, as long as this page stays open.',

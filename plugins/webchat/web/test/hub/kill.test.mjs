@@ -1,5 +1,6 @@
+import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {setUp} from '../harness.mjs';
+import {allSent, attach, expectChips, saved, setUp} from '../harness.mjs';
 import {network} from './network.mjs';
 import {Talk, control} from './talk.mjs';
 
@@ -100,4 +101,28 @@ test('a hub that is killed behind its connector, and a page that is loaded again
   await talk.reload();
   await talk.draft('Half a');
   await talk.finish('Half a');
+});
+
+test('a hub that is killed while files are on their way to it', async () => {
+  const talk = await Talk.begin(world);
+  await control('freeze-hub');
+  await attach(talk.panel, {name: 'receipt.txt', text: 'three lamps'});
+  await attach(talk.conversation, {name: 'invoice.txt', text: 'forty euros'});
+  await talk.panel.getByRole('progressbar').waitFor();
+  await control('kill-hub');
+  await attach(talk.panel, {name: 'photo.txt', text: 'one lamp'});
+  await control('start-hub');
+  await allSent(talk.panel);
+  await allSent(talk.conversation);
+  const wanted = ['invoice.txt: 11 B', 'photo.txt: 8 B', 'receipt.txt: 11 B'];
+  for (const root of [talk.panel, talk.conversation]) await expectChips(root, wanted, true);
+  for (const [page, root] of [[talk.visitor.page, talk.panel], [talk.csr.page, talk.conversation]]) {
+    for (const [name, text] of [['receipt.txt', 'three lamps'], ['invoice.txt', 'forty euros']]) {
+      assert.equal(await saved(page, root, name), text);
+    }
+  }
+  await talk.reload();
+  await expectChips(talk.panel, wanted, true);
+  await talk.visitor.close();
+  await talk.csr.close();
 });

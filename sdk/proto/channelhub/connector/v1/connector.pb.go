@@ -5488,6 +5488,7 @@ type RenderMessage struct {
 	state                  protoimpl.MessageState `protogen:"opaque.v1"`
 	xxx_hidden_Message     *Message               `protobuf:"bytes,1,opt,name=message"`
 	xxx_hidden_Inbound     bool                   `protobuf:"varint,2,opt,name=inbound"`
+	xxx_hidden_Status      StatusKind             `protobuf:"varint,3,opt,name=status,enum=channelhub.connector.v1.StatusKind"`
 	XXX_raceDetectHookData protoimpl.RaceDetectHookData
 	XXX_presence           [1]uint32
 	unknownFields          protoimpl.UnknownFields
@@ -5533,13 +5534,27 @@ func (x *RenderMessage) GetInbound() bool {
 	return false
 }
 
+func (x *RenderMessage) GetStatus() StatusKind {
+	if x != nil {
+		if protoimpl.X.Present(&(x.XXX_presence[0]), 2) {
+			return x.xxx_hidden_Status
+		}
+	}
+	return StatusKind_STATUS_KIND_UNSPECIFIED
+}
+
 func (x *RenderMessage) SetMessage(v *Message) {
 	x.xxx_hidden_Message = v
 }
 
 func (x *RenderMessage) SetInbound(v bool) {
 	x.xxx_hidden_Inbound = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 1, 2)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 1, 3)
+}
+
+func (x *RenderMessage) SetStatus(v StatusKind) {
+	x.xxx_hidden_Status = v
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 2, 3)
 }
 
 func (x *RenderMessage) HasMessage() bool {
@@ -5556,6 +5571,13 @@ func (x *RenderMessage) HasInbound() bool {
 	return protoimpl.X.Present(&(x.XXX_presence[0]), 1)
 }
 
+func (x *RenderMessage) HasStatus() bool {
+	if x == nil {
+		return false
+	}
+	return protoimpl.X.Present(&(x.XXX_presence[0]), 2)
+}
+
 func (x *RenderMessage) ClearMessage() {
 	x.xxx_hidden_Message = nil
 }
@@ -5565,12 +5587,19 @@ func (x *RenderMessage) ClearInbound() {
 	x.xxx_hidden_Inbound = false
 }
 
+func (x *RenderMessage) ClearStatus() {
+	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 2)
+	x.xxx_hidden_Status = StatusKind_STATUS_KIND_UNSPECIFIED
+}
+
 type RenderMessage_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
 	Message *Message
 	// By the customer (true) or to the customer.
 	Inbound *bool
+	// Of a message to the customer: how far it has come, as known now.
+	Status *StatusKind
 }
 
 func (b0 RenderMessage_builder) Build() *RenderMessage {
@@ -5579,8 +5608,12 @@ func (b0 RenderMessage_builder) Build() *RenderMessage {
 	_, _ = b, x
 	x.xxx_hidden_Message = b.Message
 	if b.Inbound != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 1, 2)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 1, 3)
 		x.xxx_hidden_Inbound = *b.Inbound
+	}
+	if b.Status != nil {
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 2, 3)
+		x.xxx_hidden_Status = *b.Status
 	}
 	return m0
 }
@@ -6671,10 +6704,11 @@ const file_channelhub_connector_v1_connector_proto_rawDesc = "" +
 	"RenderItem\x12B\n" +
 	"\amessage\x18\x01 \x01(\v2&.channelhub.connector.v1.RenderMessageH\x00R\amessage\x12?\n" +
 	"\x06signal\x18\x02 \x01(\v2%.channelhub.connector.v1.RenderSignalH\x00R\x06signalB\x06\n" +
-	"\x04item\"e\n" +
+	"\x04item\"\xa2\x01\n" +
 	"\rRenderMessage\x12:\n" +
 	"\amessage\x18\x01 \x01(\v2 .channelhub.connector.v1.MessageR\amessage\x12\x18\n" +
-	"\ainbound\x18\x02 \x01(\bR\ainbound\"\xa3\x01\n" +
+	"\ainbound\x18\x02 \x01(\bR\ainbound\x12;\n" +
+	"\x06status\x18\x03 \x01(\x0e2#.channelhub.connector.v1.StatusKindR\x06status\"\xa3\x01\n" +
 	"\fRenderSignal\x12;\n" +
 	"\x06signal\x18\x01 \x01(\x0e2#.channelhub.connector.v1.SignalKindR\x06signal\x127\n" +
 	"\x06author\x18\x02 \x01(\x0e2\x1f.channelhub.connector.v1.AuthorR\x06author\x12\x1d\n" +
@@ -6812,9 +6846,10 @@ var file_channelhub_connector_v1_connector_proto_goTypes = []any{
 	(*Address)(nil),                 // 59: channelhub.connector.v1.Address
 	(*Message)(nil),                 // 60: channelhub.connector.v1.Message
 	(*Outcome)(nil),                 // 61: channelhub.connector.v1.Outcome
-	(Author)(0),                     // 62: channelhub.connector.v1.Author
-	(*Attachment)(nil),              // 63: channelhub.connector.v1.Attachment
-	(*durationpb.Duration)(nil),     // 64: google.protobuf.Duration
+	(StatusKind)(0),                 // 62: channelhub.connector.v1.StatusKind
+	(Author)(0),                     // 63: channelhub.connector.v1.Author
+	(*Attachment)(nil),              // 64: channelhub.connector.v1.Attachment
+	(*durationpb.Duration)(nil),     // 65: google.protobuf.Duration
 }
 var file_channelhub_connector_v1_connector_proto_depIdxs = []int32{
 	7,  // 0: channelhub.connector.v1.DescribeResponse.capabilities:type_name -> channelhub.connector.v1.Capabilities
@@ -6864,47 +6899,48 @@ var file_channelhub_connector_v1_connector_proto_depIdxs = []int32{
 	44, // 44: channelhub.connector.v1.RenderItem.message:type_name -> channelhub.connector.v1.RenderMessage
 	45, // 45: channelhub.connector.v1.RenderItem.signal:type_name -> channelhub.connector.v1.RenderSignal
 	60, // 46: channelhub.connector.v1.RenderMessage.message:type_name -> channelhub.connector.v1.Message
-	3,  // 47: channelhub.connector.v1.RenderSignal.signal:type_name -> channelhub.connector.v1.SignalKind
-	62, // 48: channelhub.connector.v1.RenderSignal.author:type_name -> channelhub.connector.v1.Author
-	55, // 49: channelhub.connector.v1.FetchAttachmentRequest.account:type_name -> channelhub.connector.v1.AccountRef
-	63, // 50: channelhub.connector.v1.FetchAttachmentRequest.attachment:type_name -> channelhub.connector.v1.Attachment
-	63, // 51: channelhub.connector.v1.FetchAttachmentResponse.described:type_name -> channelhub.connector.v1.Attachment
-	55, // 52: channelhub.connector.v1.CheckHealthRequest.account:type_name -> channelhub.connector.v1.AccountRef
-	4,  // 53: channelhub.connector.v1.CheckHealthResponse.state:type_name -> channelhub.connector.v1.AccountState
-	64, // 54: channelhub.connector.v1.DrainRequest.deadline:type_name -> google.protobuf.Duration
-	5,  // 55: channelhub.connector.v1.ConnectorService.Describe:input_type -> channelhub.connector.v1.DescribeRequest
-	16, // 56: channelhub.connector.v1.ConnectorService.Attach:input_type -> channelhub.connector.v1.AttachRequest
-	20, // 57: channelhub.connector.v1.ConnectorService.ValidateAccount:input_type -> channelhub.connector.v1.ValidateAccountRequest
-	23, // 58: channelhub.connector.v1.ConnectorService.OpenAccount:input_type -> channelhub.connector.v1.OpenAccountRequest
-	25, // 59: channelhub.connector.v1.ConnectorService.CloseAccount:input_type -> channelhub.connector.v1.CloseAccountRequest
-	27, // 60: channelhub.connector.v1.ConnectorService.ReceiveHTTP:input_type -> channelhub.connector.v1.ReceiveHTTPRequest
-	33, // 61: channelhub.connector.v1.ConnectorService.ReceiveSocket:input_type -> channelhub.connector.v1.ReceiveSocketRequest
-	38, // 62: channelhub.connector.v1.ConnectorService.Send:input_type -> channelhub.connector.v1.SendRequest
-	40, // 63: channelhub.connector.v1.ConnectorService.SendSignal:input_type -> channelhub.connector.v1.SendSignalRequest
-	42, // 64: channelhub.connector.v1.ConnectorService.RenderSocket:input_type -> channelhub.connector.v1.RenderSocketRequest
-	47, // 65: channelhub.connector.v1.ConnectorService.FetchAttachment:input_type -> channelhub.connector.v1.FetchAttachmentRequest
-	49, // 66: channelhub.connector.v1.ConnectorService.CheckHealth:input_type -> channelhub.connector.v1.CheckHealthRequest
-	51, // 67: channelhub.connector.v1.ConnectorService.CollectMetrics:input_type -> channelhub.connector.v1.CollectMetricsRequest
-	53, // 68: channelhub.connector.v1.ConnectorService.Drain:input_type -> channelhub.connector.v1.DrainRequest
-	6,  // 69: channelhub.connector.v1.ConnectorService.Describe:output_type -> channelhub.connector.v1.DescribeResponse
-	17, // 70: channelhub.connector.v1.ConnectorService.Attach:output_type -> channelhub.connector.v1.AttachResponse
-	21, // 71: channelhub.connector.v1.ConnectorService.ValidateAccount:output_type -> channelhub.connector.v1.ValidateAccountResponse
-	24, // 72: channelhub.connector.v1.ConnectorService.OpenAccount:output_type -> channelhub.connector.v1.OpenAccountResponse
-	26, // 73: channelhub.connector.v1.ConnectorService.CloseAccount:output_type -> channelhub.connector.v1.CloseAccountResponse
-	29, // 74: channelhub.connector.v1.ConnectorService.ReceiveHTTP:output_type -> channelhub.connector.v1.ReceiveHTTPResponse
-	35, // 75: channelhub.connector.v1.ConnectorService.ReceiveSocket:output_type -> channelhub.connector.v1.ReceiveSocketResponse
-	39, // 76: channelhub.connector.v1.ConnectorService.Send:output_type -> channelhub.connector.v1.SendResponse
-	41, // 77: channelhub.connector.v1.ConnectorService.SendSignal:output_type -> channelhub.connector.v1.SendSignalResponse
-	46, // 78: channelhub.connector.v1.ConnectorService.RenderSocket:output_type -> channelhub.connector.v1.RenderSocketResponse
-	48, // 79: channelhub.connector.v1.ConnectorService.FetchAttachment:output_type -> channelhub.connector.v1.FetchAttachmentResponse
-	50, // 80: channelhub.connector.v1.ConnectorService.CheckHealth:output_type -> channelhub.connector.v1.CheckHealthResponse
-	52, // 81: channelhub.connector.v1.ConnectorService.CollectMetrics:output_type -> channelhub.connector.v1.CollectMetricsResponse
-	54, // 82: channelhub.connector.v1.ConnectorService.Drain:output_type -> channelhub.connector.v1.DrainResponse
-	69, // [69:83] is the sub-list for method output_type
-	55, // [55:69] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	62, // 47: channelhub.connector.v1.RenderMessage.status:type_name -> channelhub.connector.v1.StatusKind
+	3,  // 48: channelhub.connector.v1.RenderSignal.signal:type_name -> channelhub.connector.v1.SignalKind
+	63, // 49: channelhub.connector.v1.RenderSignal.author:type_name -> channelhub.connector.v1.Author
+	55, // 50: channelhub.connector.v1.FetchAttachmentRequest.account:type_name -> channelhub.connector.v1.AccountRef
+	64, // 51: channelhub.connector.v1.FetchAttachmentRequest.attachment:type_name -> channelhub.connector.v1.Attachment
+	64, // 52: channelhub.connector.v1.FetchAttachmentResponse.described:type_name -> channelhub.connector.v1.Attachment
+	55, // 53: channelhub.connector.v1.CheckHealthRequest.account:type_name -> channelhub.connector.v1.AccountRef
+	4,  // 54: channelhub.connector.v1.CheckHealthResponse.state:type_name -> channelhub.connector.v1.AccountState
+	65, // 55: channelhub.connector.v1.DrainRequest.deadline:type_name -> google.protobuf.Duration
+	5,  // 56: channelhub.connector.v1.ConnectorService.Describe:input_type -> channelhub.connector.v1.DescribeRequest
+	16, // 57: channelhub.connector.v1.ConnectorService.Attach:input_type -> channelhub.connector.v1.AttachRequest
+	20, // 58: channelhub.connector.v1.ConnectorService.ValidateAccount:input_type -> channelhub.connector.v1.ValidateAccountRequest
+	23, // 59: channelhub.connector.v1.ConnectorService.OpenAccount:input_type -> channelhub.connector.v1.OpenAccountRequest
+	25, // 60: channelhub.connector.v1.ConnectorService.CloseAccount:input_type -> channelhub.connector.v1.CloseAccountRequest
+	27, // 61: channelhub.connector.v1.ConnectorService.ReceiveHTTP:input_type -> channelhub.connector.v1.ReceiveHTTPRequest
+	33, // 62: channelhub.connector.v1.ConnectorService.ReceiveSocket:input_type -> channelhub.connector.v1.ReceiveSocketRequest
+	38, // 63: channelhub.connector.v1.ConnectorService.Send:input_type -> channelhub.connector.v1.SendRequest
+	40, // 64: channelhub.connector.v1.ConnectorService.SendSignal:input_type -> channelhub.connector.v1.SendSignalRequest
+	42, // 65: channelhub.connector.v1.ConnectorService.RenderSocket:input_type -> channelhub.connector.v1.RenderSocketRequest
+	47, // 66: channelhub.connector.v1.ConnectorService.FetchAttachment:input_type -> channelhub.connector.v1.FetchAttachmentRequest
+	49, // 67: channelhub.connector.v1.ConnectorService.CheckHealth:input_type -> channelhub.connector.v1.CheckHealthRequest
+	51, // 68: channelhub.connector.v1.ConnectorService.CollectMetrics:input_type -> channelhub.connector.v1.CollectMetricsRequest
+	53, // 69: channelhub.connector.v1.ConnectorService.Drain:input_type -> channelhub.connector.v1.DrainRequest
+	6,  // 70: channelhub.connector.v1.ConnectorService.Describe:output_type -> channelhub.connector.v1.DescribeResponse
+	17, // 71: channelhub.connector.v1.ConnectorService.Attach:output_type -> channelhub.connector.v1.AttachResponse
+	21, // 72: channelhub.connector.v1.ConnectorService.ValidateAccount:output_type -> channelhub.connector.v1.ValidateAccountResponse
+	24, // 73: channelhub.connector.v1.ConnectorService.OpenAccount:output_type -> channelhub.connector.v1.OpenAccountResponse
+	26, // 74: channelhub.connector.v1.ConnectorService.CloseAccount:output_type -> channelhub.connector.v1.CloseAccountResponse
+	29, // 75: channelhub.connector.v1.ConnectorService.ReceiveHTTP:output_type -> channelhub.connector.v1.ReceiveHTTPResponse
+	35, // 76: channelhub.connector.v1.ConnectorService.ReceiveSocket:output_type -> channelhub.connector.v1.ReceiveSocketResponse
+	39, // 77: channelhub.connector.v1.ConnectorService.Send:output_type -> channelhub.connector.v1.SendResponse
+	41, // 78: channelhub.connector.v1.ConnectorService.SendSignal:output_type -> channelhub.connector.v1.SendSignalResponse
+	46, // 79: channelhub.connector.v1.ConnectorService.RenderSocket:output_type -> channelhub.connector.v1.RenderSocketResponse
+	48, // 80: channelhub.connector.v1.ConnectorService.FetchAttachment:output_type -> channelhub.connector.v1.FetchAttachmentResponse
+	50, // 81: channelhub.connector.v1.ConnectorService.CheckHealth:output_type -> channelhub.connector.v1.CheckHealthResponse
+	52, // 82: channelhub.connector.v1.ConnectorService.CollectMetrics:output_type -> channelhub.connector.v1.CollectMetricsResponse
+	54, // 83: channelhub.connector.v1.ConnectorService.Drain:output_type -> channelhub.connector.v1.DrainResponse
+	70, // [70:84] is the sub-list for method output_type
+	56, // [56:70] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_channelhub_connector_v1_connector_proto_init() }

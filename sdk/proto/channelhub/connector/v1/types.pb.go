@@ -2097,6 +2097,7 @@ type Attachment struct {
 	xxx_hidden_MimeType    *string                `protobuf:"bytes,4,opt,name=mime_type,json=mimeType"`
 	xxx_hidden_Size        int64                  `protobuf:"varint,5,opt,name=size"`
 	xxx_hidden_FetchRef    []byte                 `protobuf:"bytes,6,opt,name=fetch_ref,json=fetchRef"`
+	xxx_hidden_State       *string                `protobuf:"bytes,7,opt,name=state"`
 	XXX_raceDetectHookData protoimpl.RaceDetectHookData
 	XXX_presence           [1]uint32
 	unknownFields          protoimpl.UnknownFields
@@ -2182,29 +2183,39 @@ func (x *Attachment) GetFetchRef() []byte {
 	return nil
 }
 
+func (x *Attachment) GetState() string {
+	if x != nil {
+		if x.xxx_hidden_State != nil {
+			return *x.xxx_hidden_State
+		}
+		return ""
+	}
+	return ""
+}
+
 func (x *Attachment) SetId(v string) {
 	x.xxx_hidden_Id = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 0, 6)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 0, 7)
 }
 
 func (x *Attachment) SetName(v string) {
 	x.xxx_hidden_Name = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 1, 6)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 1, 7)
 }
 
 func (x *Attachment) SetKind(v string) {
 	x.xxx_hidden_Kind = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 2, 6)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 2, 7)
 }
 
 func (x *Attachment) SetMimeType(v string) {
 	x.xxx_hidden_MimeType = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 3, 6)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 3, 7)
 }
 
 func (x *Attachment) SetSize(v int64) {
 	x.xxx_hidden_Size = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 4, 6)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 4, 7)
 }
 
 func (x *Attachment) SetFetchRef(v []byte) {
@@ -2212,7 +2223,12 @@ func (x *Attachment) SetFetchRef(v []byte) {
 		v = []byte{}
 	}
 	x.xxx_hidden_FetchRef = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 5, 6)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 5, 7)
+}
+
+func (x *Attachment) SetState(v string) {
+	x.xxx_hidden_State = &v
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 6, 7)
 }
 
 func (x *Attachment) HasId() bool {
@@ -2257,6 +2273,13 @@ func (x *Attachment) HasFetchRef() bool {
 	return protoimpl.X.Present(&(x.XXX_presence[0]), 5)
 }
 
+func (x *Attachment) HasState() bool {
+	if x == nil {
+		return false
+	}
+	return protoimpl.X.Present(&(x.XXX_presence[0]), 6)
+}
+
 func (x *Attachment) ClearId() {
 	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 0)
 	x.xxx_hidden_Id = nil
@@ -2287,6 +2310,11 @@ func (x *Attachment) ClearFetchRef() {
 	x.xxx_hidden_FetchRef = nil
 }
 
+func (x *Attachment) ClearState() {
+	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 6)
+	x.xxx_hidden_State = nil
+}
+
 type Attachment_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
@@ -2302,6 +2330,9 @@ type Attachment_builder struct {
 	// In events: what FetchAttachment needs to find the bytes, opaque to the
 	// hub. At most 4 KiB. Kept sealed; may hold a provider's media id or URL.
 	FetchRef []byte
+	// To a connector: "pending" (fetched or scanned still), "ready", "refused" or
+	// "expired". Empty in events.
+	State *string
 }
 
 func (b0 Attachment_builder) Build() *Attachment {
@@ -2309,28 +2340,32 @@ func (b0 Attachment_builder) Build() *Attachment {
 	b, x := &b0, m0
 	_, _ = b, x
 	if b.Id != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 0, 6)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 0, 7)
 		x.xxx_hidden_Id = b.Id
 	}
 	if b.Name != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 1, 6)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 1, 7)
 		x.xxx_hidden_Name = b.Name
 	}
 	if b.Kind != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 2, 6)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 2, 7)
 		x.xxx_hidden_Kind = b.Kind
 	}
 	if b.MimeType != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 3, 6)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 3, 7)
 		x.xxx_hidden_MimeType = b.MimeType
 	}
 	if b.Size != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 4, 6)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 4, 7)
 		x.xxx_hidden_Size = *b.Size
 	}
 	if b.FetchRef != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 5, 6)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 5, 7)
 		x.xxx_hidden_FetchRef = b.FetchRef
+	}
+	if b.State != nil {
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 6, 7)
+		x.xxx_hidden_State = b.State
 	}
 	return m0
 }
@@ -5504,7 +5539,7 @@ const file_channelhub_connector_v1_types_proto_rawDesc = "" +
 	"\n" +
 	"RawContent\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +
-	"\x04json\x18\x02 \x01(\fR\x04json\"\x92\x01\n" +
+	"\x04json\x18\x02 \x01(\fR\x04json\"\xa8\x01\n" +
 	"\n" +
 	"Attachment\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -5512,7 +5547,8 @@ const file_channelhub_connector_v1_types_proto_rawDesc = "" +
 	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x1b\n" +
 	"\tmime_type\x18\x04 \x01(\tR\bmimeType\x12\x12\n" +
 	"\x04size\x18\x05 \x01(\x03R\x04size\x12\x1b\n" +
-	"\tfetch_ref\x18\x06 \x01(\fR\bfetchRef\"K\n" +
+	"\tfetch_ref\x18\x06 \x01(\fR\bfetchRef\x12\x14\n" +
+	"\x05state\x18\a \x01(\tR\x05state\"K\n" +
 	"\tReference\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x1f\n" +
