@@ -28,6 +28,7 @@ import (
 	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/removal"
 	"github.com/channelhub/channelhub/hub/retention"
 	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/hub/storage/blob"
@@ -62,10 +63,12 @@ type Hub struct {
 
 	logTrouble logTrouble
 	keyCheck   keyCheck
+	blobCheck  blobCheck
 
 	storage  *storage
 	store    *store.Store
 	blobs    *blob.Store
+	places   func(model.ClientID) error // removes where a client's files were; nil: not ours to do
 	accounts *accounts.Registry
 	teller   *accounts.Teller
 	quiet    func() // ends the teller; nil before start
@@ -77,6 +80,8 @@ type Hub struct {
 	journal  *journal.Journal
 	ends     *retention.Ends
 	sweeper  *retention.Sweeper
+	remover  *removal.Remover
+	known    known
 	app      *app.App
 	ingress  *ingress.Ingress
 	chat     *chat.Chat
@@ -120,7 +125,7 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 	}
 	h.accounts = accounts.NewRegistry()
 	h.store = store.New(h.storage.table, h.storage.keys, &store.Options{OnFeed: h.metrics.FeedAppended, MarkLife: h.markLife})
-	if h.blobs, err = h.openBlob(ctx); err != nil {
+	if h.blobs, h.places, err = h.openBlob(ctx); err != nil {
 		return nil, err
 	}
 	h.teller = accounts.NewTeller(accounts.TellerOptions{Registry: h.accounts, Store: h.store, Logger: h.log.Named("accounts")})
@@ -162,6 +167,7 @@ func (h *Hub) wire() error {
 		Ends: h.ends, Describe: h.plugins.Describe, Signals: signals{h}, Logger: h.log.Named("app"), Metrics: h.metrics,
 	})
 	h.journal = h.newJournal()
+	h.openRemoval()
 	h.ingress = ingress.New(ingress.Options{
 		Accounts: h.accounts, Connectors: h.plugins, Inbound: h.inbound, Journal: h.journal.Requests(),
 		Configured:  func(id model.PluginID) bool { _, ok := h.config.Load().Plugins[id]; return ok },
@@ -177,7 +183,7 @@ func (h *Hub) wire() error {
 	}
 	h.admin, err = admin.New(admin.Options{
 		Store: h.store, Accounts: h.accounts, Tokens: h.tokens, Plugins: h.plugins,
-		Config: control{h}, Switches: control{h}, Journal: journalFace{h.journal}, Sweeper: h.sweeper, Letters: letters{h}, Checks: h.checks, Metrics: h.metrics, Version: h.version,
+		Config: control{h}, Switches: control{h}, Journal: journalFace{h.journal}, Sweeper: h.sweeper, Remover: h.remover, Letters: letters{h}, Checks: h.checks, Metrics: h.metrics, Version: h.version,
 	})
 	if err != nil {
 		return err
@@ -258,6 +264,7 @@ func (h *Hub) start(ctx context.Context, background *sync.WaitGroup, run context
 	background.Go(func() { inbound.NewCloser(h.inbound, nil).Run(run) })
 	background.Go(func() { h.app.Run(run) })
 	background.Go(func() { h.sweeper.Run(run) })
+	background.Go(func() { h.remover.Run(run) })
 	background.Go(func() { h.watchAccounts(run) })
 	background.Go(func() { h.watch(run) })
 	// That connectors end with the hub is no news of their accounts.

@@ -96,6 +96,7 @@ type Options struct {
 	Journal  Journal // nil: there is none, and its routes answer 503
 	Letters  Letters // nil: nothing is done with dead letters, and their acts answer 503
 	Sweeper  Sweeper // nil: there is none, and the routes of retention answer 503
+	Remover  Remover // nil: there is none, and its acts answer 503
 	// Checks looks at what the hub depends on. Nil: nothing is looked at.
 	Checks  func(ctx context.Context) []Check
 	Metrics *telemetry.Metrics

@@ -18,6 +18,7 @@ type Sweeper interface {
 	Forecast(ctx context.Context, id model.ClientID) ([]retention.Forecast, error)
 	Lateness(id model.ClientID) map[retention.Class]time.Duration
 	LastPass() time.Time
+	Ledger(ctx context.Context, id model.ClientID) ([]retention.Ledger, error)
 	Sweep(ctx context.Context) (map[retention.Class]int, error)
 }
 

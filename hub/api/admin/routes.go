@@ -41,11 +41,13 @@ func (a *Admin) routes() []route {
 	}{
 		{"Plugins", []access.Role{access.Operator}, a.pluginRoutes()},
 		{"Clients and accounts", []access.Role{access.Configurator}, a.accountRoutes()},
+		{"Removal", []access.Role{access.Configurator}, a.removalRoutes()},
 		{"Tokens", []access.Role{access.Configurator}, a.tokenRoutes()},
 		{"Configuration", []access.Role{access.Configurator}, a.configRoutes()},
 		{"Journal", []access.Role{access.Operator}, a.journalRoutes()},
 		{"Dead letters", []access.Role{access.Operator}, a.letterRoutes()},
 		{"Retention", []access.Role{access.Operator}, a.retentionRoutes()},
+		{"Ledger", []access.Role{access.Operator}, a.ledgerRoutes()},
 		{"Messages", []access.Role{access.Operator}, a.messageRoutes()},
 		{"Audit", []access.Role{access.Auditor}, a.auditRoutes()},
 		{"The hub", nil, a.hubRoutes()},

@@ -102,6 +102,7 @@ func (a *App) Routes(mux *http.ServeMux) {
 	route("GET /v1/conversations", a.listConversations)
 	route("GET /v1/conversations/{id}", a.getConversation)
 	route("GET /v1/conversations/{id}/messages", a.listMessages)
+	route("GET /v1/conversations/{id}/context", a.getSessionContext)
 	route("POST /v1/conversations/{id}/typing", a.typingSignal)
 	route("POST /v1/conversations/{id}/read", a.readSignal)
 	route("POST /v1/conversations/{id}/end", a.endSession)

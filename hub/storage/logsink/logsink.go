@@ -40,6 +40,8 @@ type Options struct {
 	// OnError is told of each call that the driver did not take, whether it is
 	// tried again or given up. It must not log.
 	OnError func(err error)
+	// OnTaken is told of each batch that the driver took. It must not log.
+	OnTaken func()
 }
 
 // Sink is one stream of log lines. It is safe for concurrent use. It owns its
@@ -88,6 +90,9 @@ func New(d driver.Driver, opts *Options) *Sink {
 	}
 	if s.opts.OnError == nil {
 		s.opts.OnError = func(error) {}
+	}
+	if s.opts.OnTaken == nil {
+		s.opts.OnTaken = func() {}
 	}
 	if s.opts.OnDrop == nil {
 		s.opts.OnDrop = func(int) {}
@@ -239,6 +244,7 @@ func (s *Sink) write(ctx context.Context) {
 				s.opts.OnDrop(b.fresh)
 			} else {
 				lost = 0
+				s.opts.OnTaken()
 			}
 		}
 		switch {
