@@ -25,16 +25,17 @@ func (h *Hub) openBlob(ctx context.Context) (*blob.Store, func(model.ClientID) e
 		if err != nil {
 			return nil, nil, err
 		}
-		return blob.New(files, nil), files.Remove, nil
+		return blob.New(blob.Counted(files, h.metrics.BlobsAsked), nil), files.Remove, nil
 	}
 	shared, err := h.loadAWS(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	noted := &buckets{rows: h.store, region: shared.Region(), known: map[model.ClientID]bucket{}}
-	return blob.New(s3blob.New(shared.Config(), noted.resolve, &s3blob.Options{
+	objects := s3blob.New(shared.Config(), noted.resolve, &s3blob.Options{
 		Endpoint: cfg.Storage.Blob.S3.Endpoint, Clients: shared,
-	}), nil), nil, nil
+	})
+	return blob.New(blob.Counted(objects, h.metrics.BlobsAsked), nil), nil, nil
 }
 
 // bucketsFor is how long a bucket is known by heart: as long as a client that

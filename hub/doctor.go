@@ -3,6 +3,7 @@ package hub
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
@@ -47,6 +48,7 @@ type doctor struct {
 	cfg      *config.Config
 	patience time.Duration
 	now      time.Time
+	roots    *x509.CertPool // authorities that are trusted; nil: the machine's
 	found    []Finding
 }
 

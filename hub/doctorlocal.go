@@ -129,11 +129,30 @@ func (d *doctor) certificate(name string, t config.TLS, external string) {
 		d.fail(name, "chmod o= "+t.KeyFile, "everybody can read the private key: mode %04o", info.Mode().Perm())
 	case u != nil && u.Hostname() != "" && leaf.VerifyHostname(u.Hostname()) != nil:
 		d.warn(name, "use a certificate of that name, unless a proxy stands before", "the certificate is not for %s", u.Hostname())
+	case !d.trusted(pair):
+		d.warn(name, "use a certificate of a public authority, with those between in tls.cert_file", "nobody who trusts only what this machine trusts takes the certificate")
 	case ends.Sub(d.now) < certificateWarning:
 		d.warn(name, "renew the certificate; the hub reads it again within 10 s", "the certificate ends %s", ends.UTC().Format(time.DateOnly))
 	default:
 		d.ok(name, "%s, certificate until %s", filepath.Base(t.CertFile), ends.UTC().Format(time.DateOnly))
 	}
+}
+
+// trusted tells whether the chain leads to an authority that this machine
+// trusts. One of the operator's own may be meant, so it is no failure.
+func (d *doctor) trusted(pair tls.Certificate) bool {
+	between := x509.NewCertPool()
+	for _, raw := range pair.Certificate[1:] {
+		if c, err := x509.ParseCertificate(raw); err == nil {
+			between.AddCert(c)
+		}
+	}
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		return false
+	}
+	_, err = leaf.Verify(x509.VerifyOptions{Roots: d.roots, Intermediates: between, CurrentTime: d.now})
+	return err == nil
 }
 
 func isLoopback(address string) bool {

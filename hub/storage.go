@@ -45,13 +45,13 @@ func (h *Hub) openKeys(ctx context.Context, existed bool) (*keys.Keys, error) {
 		if err != nil {
 			return nil, err
 		}
-		return keys.New(root), nil
+		return keys.New(keys.Counted(root, h.metrics.KeysAsked)), nil
 	}
 	ring, err := localkeys.Open(filepath.Join(cfg.DataDir, "keyring.json"), &localkeys.Options{MustExist: existed})
 	if err != nil {
 		return nil, err
 	}
-	return keys.New(ring), nil
+	return keys.New(keys.Counted(ring, h.metrics.KeysAsked)), nil
 }
 
 // failed is closed once the table's driver has broken for good.

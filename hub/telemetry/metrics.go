@@ -48,6 +48,9 @@ type Metrics struct {
 	configReloadOK   prometheus.Gauge
 	configReloadTime prometheus.Gauge
 
+	keyRequests  *prometheus.CounterVec
+	blobRequests *prometheus.CounterVec
+
 	logDropped prometheus.Counter
 
 	retentionRemoved  *prometheus.CounterVec
@@ -103,6 +106,9 @@ func New(version string) *Metrics {
 
 		configReloadOK:   gauge(r, configReloadOK, "1 when the last load of the configuration succeeded."),
 		configReloadTime: gauge(r, configReloadTime, "When the configuration that runs was loaded."),
+
+		keyRequests:  counters(r, keyRequests, "Requests to the service of root keys, repeats included.", labelCall),
+		blobRequests: counters(r, blobRequests, "Requests for bytes of attachments, repeats included.", labelCall),
 
 		logDropped: counter(r, logDropped, "Log records given up because the sink was too slow or away."),
 
@@ -310,6 +316,24 @@ func (m *Metrics) LogDropped(n int) {
 		return
 	}
 	m.logDropped.Add(float64(n))
+}
+
+// KeysAsked counts a request to the service of root keys. Call is one of a
+// closed set.
+func (m *Metrics) KeysAsked(call string) {
+	if m == nil {
+		return
+	}
+	m.keyRequests.WithLabelValues(call).Inc()
+}
+
+// BlobsAsked counts a request for bytes of attachments. Call is one of a
+// closed set.
+func (m *Metrics) BlobsAsked(call string) {
+	if m == nil {
+		return
+	}
+	m.blobRequests.WithLabelValues(call).Inc()
 }
 
 // Swept counts what retention removed. Class is one of a closed set.

@@ -25,6 +25,8 @@ func exercise(m *Metrics) {
 	m.FeedAppended(3)
 	m.Committed("", time.Millisecond)
 	m.WriteUnits(RootClient, 3)
+	m.KeysAsked("unwrap")
+	m.BlobsAsked("put")
 	m.PluginState("sms", "running")
 	m.PluginRestarted("sms")
 	m.PluginCalled("sms", "Send", true, time.Millisecond)
@@ -123,6 +125,8 @@ func TestValues(t *testing.T) {
 		{`hub_table_commits_total{code="ok"}`, "1"},
 		{`hub_table_commits_total{code="precondition"}`, "1"},
 		{`hub_table_write_units_total{root="client"}`, "3"},
+		{`hub_key_requests_total{call="unwrap"}`, "1"},
+		{`hub_blob_requests_total{call="put"}`, "1"},
 		{`hub_plugin_state{plugin="sms",state="running"}`, "0"},
 		{`hub_plugin_state{plugin="sms",state="backoff"}`, "1"},
 		{`hub_plugin_rpc_seconds_count{method="Send",plugin="sms",result="fault"}`, "1"},

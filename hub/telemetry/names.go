@@ -35,6 +35,9 @@ const (
 	configReloadOK   = "hub_config_last_reload_successful"
 	configReloadTime = "hub_config_last_reload_success_timestamp_seconds"
 
+	keyRequests  = "hub_key_requests_total"
+	blobRequests = "hub_blob_requests_total"
+
 	logDropped = "hub_log_records_dropped_total"
 
 	retentionRemoved  = "hub_retention_removed_total"
@@ -52,6 +55,7 @@ func Names() []string {
 		pluginState, pluginRestarts, pluginRPCSeconds, journalRequests, journalBytes, journalEntries,
 		httpRequests, httpSeconds, sseClients, chatSockets,
 		configReloadOK, configReloadTime,
+		keyRequests, blobRequests,
 		logDropped,
 		retentionRemoved, retentionLateness,
 	}
@@ -60,6 +64,7 @@ func Names() []string {
 // The labels. Each has few values: the closed sets below, names from the
 // configuration, or at most maxValues.
 const (
+	labelCall    = "call"
 	labelChannel = "channel"
 	labelClass   = "class"
 	labelCode    = "code"

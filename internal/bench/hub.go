@@ -28,6 +28,8 @@ const (
 	metricAllocBytes = "go_memstats_alloc_bytes_total"
 	metricUnits      = "hub_table_write_units_total"
 	metricLanes      = "hub_lanes_active"
+	metricKeys       = "hub_key_requests_total"
+	metricBlobs      = "hub_blob_requests_total"
 )
 
 // hub is a hub under test with the echo connector, over a store of its own.
@@ -93,19 +95,57 @@ func (p *process) get(ctx context.Context, path, token string) ([]byte, error) {
 		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("get %s: %w", path, err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("status %d: %.300s", resp.StatusCode, body)
-	}
+	body, err := answerOf(req, http.StatusOK)
 	if err != nil {
 		return nil, fmt.Errorf("get %s: %w", path, err)
 	}
 	return body, nil
+}
+
+// upload stores a file, as a client application does, and returns its link.
+func (h *hub) upload(ctx context.Context) (link string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+h.admin+"/v1/attachments?name=a.txt", strings.NewReader("a file of a few words"))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+clientToken)
+	req.Header.Set("Content-Type", "text/plain")
+	body, err := answerOf(req, http.StatusCreated)
+	if err != nil {
+		return "", fmt.Errorf("store a file: %w", err)
+	}
+	var file struct {
+		URL string `json:"url"`
+	}
+	if err := json.Unmarshal(body, &file); err != nil {
+		return "", fmt.Errorf("store a file: %w", err)
+	}
+	return file.URL, nil
+}
+
+// follow reads what a link leads to.
+func (h *hub) follow(ctx context.Context, link string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := answerOf(req, http.StatusOK); err != nil {
+		return fmt.Errorf("read a file: %w", err)
+	}
+	return nil
+}
+
+func answerOf(req *http.Request, want int) ([]byte, error) {
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != want {
+		err = fmt.Errorf("status %d: %.300s", resp.StatusCode, body)
+	}
+	return body, err
 }
 
 // metrics returns all of a program's metrics by name, summed over their labels.

@@ -110,6 +110,7 @@ func (r *report) aims() []aim {
 		{Name: "write units, outbound on an active lane", Value: r.Units.OutboundLive, Bound: 7},
 		{Name: "write units, outbound on an idle lane", Value: r.Units.OutboundIdle, Bound: 9},
 		{Name: "write units, later status", Value: r.Units.Receipt, Bound: 2},
+		{Name: "requests to the key service, 1,000 messages", Value: r.Units.Requests.Keys, Bound: 1},
 	}
 	for i, a := range all {
 		all[i].Met = a.Value <= a.Bound

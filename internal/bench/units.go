@@ -14,6 +14,16 @@ type units struct {
 	OutboundIdle float64 `json:"outbound_idle"` // to sent, the only one on its lane
 	OutboundLive float64 `json:"outbound_live"` // to sent, on a lane that is active
 	Receipt      float64 `json:"receipt"`       // a later status of what was sent
+
+	Requests requests `json:"requests"`
+}
+
+// requests are what AWS bills by the request, as the hub's own metrics count
+// them.
+type requests struct {
+	Keys     float64 `json:"kms_per_1000_messages"` // behind the start, in and out
+	Upload   float64 `json:"s3_per_attachment_stored"`
+	Download float64 `json:"s3_per_attachment_read"`
 }
 
 // unitSamples is how many messages each step is averaged over. They come one
@@ -67,6 +77,10 @@ func countUnits(ctx context.Context, s settings) (u units, err error) {
 	// The first of those found its lane idle.
 	u.OutboundLive = (u.OutboundLive*unitSamples - u.OutboundIdle) / (unitSamples - 1)
 	u.Receipt, err = m.count(ctx, func(i int) error { return expect(m.c, m.t.receipt(m.ids[i]), http.StatusOK) })
+	if err != nil {
+		return u, err
+	}
+	u.Requests, err = m.requests(ctx)
 	return u, err
 }
 
@@ -79,6 +93,49 @@ func (m *meter) send(ctx context.Context, i int) error {
 	id, err := m.p.wait(ctx, 0, m.t.n)
 	m.ids = append(m.ids, id)
 	return err
+}
+
+// requests counts on a hub that has served a while: its keys are at hand.
+func (m *meter) requests(ctx context.Context) (r requests, err error) {
+	const messages = 1000
+	var at [4]map[string]float64
+	if at[0], err = m.h.metrics(ctx); err != nil {
+		return r, err
+	}
+	for i := range messages / 2 {
+		if err := m.receive(i % unitSamples); err != nil {
+			return r, err
+		}
+		if err := m.send(ctx, i%unitSamples); err != nil {
+			return r, err
+		}
+	}
+	if at[1], err = m.h.metrics(ctx); err != nil {
+		return r, err
+	}
+	var links []string
+	for range unitSamples {
+		link, err := m.h.upload(ctx)
+		if err != nil {
+			return r, err
+		}
+		links = append(links, link)
+	}
+	if at[2], err = m.h.metrics(ctx); err != nil {
+		return r, err
+	}
+	for _, link := range links {
+		if err := m.h.follow(ctx, link); err != nil {
+			return r, err
+		}
+	}
+	if at[3], err = m.h.metrics(ctx); err != nil {
+		return r, err
+	}
+	r.Keys = at[1][metricKeys] - at[0][metricKeys]
+	r.Upload = (at[2][metricBlobs] - at[1][metricBlobs]) / unitSamples
+	r.Download = (at[3][metricBlobs] - at[2][metricBlobs]) / unitSamples
+	return r, nil
 }
 
 // count does something for each sample, waits until no lane is active any more,
