@@ -30,6 +30,12 @@ func (h *Hub) apply(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	if faults, err := h.removing(ctx, cfg); err != nil || len(faults) > 0 {
+		return errors.Join(err, faultsError(faults))
+	}
+	if err := h.noteKnown(ctx, cfg); err != nil {
+		return err
+	}
 	h.accounts.Replace(set)
 	h.loadSecrets(ctx)
 	h.tokens.SetBootstrap(bootstrapOf(cfg))

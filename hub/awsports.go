@@ -29,7 +29,7 @@ func (h *Hub) loadAWS(ctx context.Context) (*awsconfig.AWS, error) {
 }
 
 // openKMS opens the kms driver. Which key is a client's follows the
-// configuration in force.
+// configuration in force; one that it has dropped keeps the key that it had.
 func (h *Hub) openKMS(ctx context.Context) (*kmskeys.Keys, error) {
 	shared, err := h.loadAWS(ctx)
 	if err != nil {
@@ -38,7 +38,12 @@ func (h *Hub) openKMS(ctx context.Context) (*kmskeys.Keys, error) {
 	kms := h.opts.Config.Storage.Keys.KMS
 	return kmskeys.New(shared.Config(), kmskeys.Options{
 		Endpoint: kms.Endpoint, Former: kms.FormerKeyIDs,
-		KeyID: func(client model.ClientID) string { return keyID(h.config.Load(), client) },
+		KeyID: func(client model.ClientID) string {
+			if id, ok := h.known.keyID(h.config.Load(), client); ok {
+				return id
+			}
+			return keyID(h.config.Load(), client)
+		},
 	}), nil
 }
 

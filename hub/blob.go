@@ -15,24 +15,26 @@ import (
 )
 
 // openBlob opens the driver of attachment bytes that configuration names. It
-// comes behind the store, which knows the buckets.
-func (h *Hub) openBlob(ctx context.Context) (*blob.Store, error) {
+// comes behind the store, which knows the buckets. With it comes what removes
+// the place of a client that is gone; a bucket is removed under another role,
+// not here, and there is nil.
+func (h *Hub) openBlob(ctx context.Context) (*blob.Store, func(model.ClientID) error, error) {
 	cfg := h.opts.Config
 	if cfg.Storage.Blob.Driver != config.DriverS3 {
 		files, err := fileblob.Open(filepath.Join(cfg.DataDir, "blobs"))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return blob.New(files, nil), nil
+		return blob.New(files, nil), files.Remove, nil
 	}
 	shared, err := h.loadAWS(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	noted := &buckets{rows: h.store, region: shared.Region(), known: map[model.ClientID]bucket{}}
 	return blob.New(s3blob.New(shared.Config(), noted.resolve, &s3blob.Options{
 		Endpoint: cfg.Storage.Blob.S3.Endpoint, Clients: shared,
-	}), nil), nil
+	}), nil), nil, nil
 }
 
 // bucketsFor is how long a bucket is known by heart: as long as a client that
@@ -74,4 +76,42 @@ func (b *buckets) resolve(ctx context.Context, client model.ClientID) (s3blob.Bu
 	b.known[client] = bucket{found, now.Add(bucketsFor)}
 	b.mu.Unlock()
 	return found, nil
+}
+
+// blobCheckEvery bounds how often anybody who looks at /readyz makes the store
+// of attachment bytes be asked.
+const blobCheckEvery = 2 * time.Second
+
+// blobCheck is the last look at the store of attachment bytes.
+type blobCheck struct {
+	mu  sync.Mutex
+	at  time.Time
+	err error
+}
+
+// look asks for something of the client's that nobody ever put there.
+func (b *blobCheck) look(ctx context.Context, blobs *blob.Store, client model.ClientID) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := time.Now(); b.at.IsZero() || now.Sub(b.at) >= blobCheckEvery {
+		b.at = now
+		if _, b.err = blobs.For(client).Head(ctx, blob.NewKey()); model.Is(b.err, model.NotFound) {
+			b.err = nil
+		}
+	}
+	return b.err
+}
+
+// aClientWithFiles is a client that has a place for attachments; false when
+// there is none.
+func (h *Hub) aClientWithFiles(ctx context.Context) (model.ClientID, bool) {
+	for _, c := range h.accounts.Clients() {
+		if h.opts.Config.Storage.Blob.Driver != config.DriverS3 {
+			return c.ID, true
+		}
+		if _, err := h.store.Bucket(ctx, c.ID); err == nil {
+			return c.ID, true
+		}
+	}
+	return "", false
 }

@@ -196,7 +196,7 @@ func (d *doctor) blobs(ctx context.Context) {
 	// Bucket rows are plain: no key opens them.
 	d.hub.store = store.New(d.hub.storage.table, nil, nil)
 	admin := s3blob.NewAdmin(shared.Config(), &s3blob.AdminOptions{Endpoint: d.cfg.Storage.Blob.S3.Endpoint})
-	objects, err := d.hub.openBlob(ctx)
+	objects, _, err := d.hub.openBlob(ctx)
 	if err != nil {
 		d.trouble("blob", "s3:GetObject", err)
 		return

@@ -57,6 +57,8 @@ func (h *Hub) readyz(w http.ResponseWriter, r *http.Request) {
 func (h *Hub) Checks(ctx context.Context) []check {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
+	files := make(chan error, 1)
+	go func() { files <- h.lookAtFiles(ctx) }()
 	var out []check
 	add := func(name string, err error) {
 		c := check{Name: name, State: "ok"}
@@ -83,6 +85,12 @@ func (h *Hub) Checks(ctx context.Context) []check {
 	} else {
 		add("log", nil)
 	}
+	if err := <-files; err != nil {
+		// Messages without files go on.
+		out = append(out, check{Name: "blob", State: "degraded", Detail: string(rootCode(err))})
+	} else {
+		add("blob", nil)
+	}
 	for _, p := range h.plugins.Status() {
 		c := check{Name: "plugin/" + string(p.ID), State: "ok"}
 		switch p.State {
@@ -93,6 +101,14 @@ func (h *Hub) Checks(ctx context.Context) []check {
 		out = append(out, c)
 	}
 	return out
+}
+
+func (h *Hub) lookAtFiles(ctx context.Context) error {
+	client, ok := h.aClientWithFiles(ctx)
+	if !ok {
+		return nil
+	}
+	return h.blobCheck.look(ctx, h.blobs, client)
 }
 
 // rootCode is the code nearest to the cause: a store that refuses the hub is

@@ -82,6 +82,10 @@ func TestLogTroubleIsSaidNowAndThen(t *testing.T) {
 		if n := strings.Count(out.String(), "the log cannot be written"); n != 2 {
 			t.Errorf("said %d times, want twice", n)
 		}
+		l.over()
+		if l.lately() != "" {
+			t.Errorf("once it is written again: %q", l.lately())
+		}
 	})
 }
 

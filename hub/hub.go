@@ -21,6 +21,7 @@ import (
 	"github.com/channelhub/channelhub/hub/api/ingress"
 	"github.com/channelhub/channelhub/hub/api/link"
 	"github.com/channelhub/channelhub/hub/api/spec"
+	"github.com/channelhub/channelhub/hub/audit"
 	"github.com/channelhub/channelhub/hub/config"
 	"github.com/channelhub/channelhub/hub/flow/inbound"
 	"github.com/channelhub/channelhub/hub/flow/journal"
@@ -28,6 +29,7 @@ import (
 	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/removal"
 	"github.com/channelhub/channelhub/hub/retention"
 	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/hub/storage/blob"
@@ -62,10 +64,12 @@ type Hub struct {
 
 	logTrouble logTrouble
 	keyCheck   keyCheck
+	blobCheck  blobCheck
 
 	storage  *storage
 	store    *store.Store
 	blobs    *blob.Store
+	places   func(model.ClientID) error // removes where a client's files were; nil: not ours to do
 	accounts *accounts.Registry
 	teller   *accounts.Teller
 	quiet    func() // ends the teller; nil before start
@@ -77,10 +81,15 @@ type Hub struct {
 	journal  *journal.Journal
 	ends     *retention.Ends
 	sweeper  *retention.Sweeper
+	remover  *removal.Remover
+	known    known
 	app      *app.App
 	ingress  *ingress.Ingress
 	chat     *chat.Chat
 	admin    *admin.Admin
+	counts   *audit.Counts
+	acts     *audit.Log
+	keeper   *audit.Keeper
 	spec     *spec.Server
 	recalled recalled
 	wired    atomic.Bool // the rooms above are there
@@ -120,8 +129,10 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 		return nil, err
 	}
 	h.accounts = accounts.NewRegistry()
-	h.store = store.New(h.storage.table, h.storage.keys, &store.Options{OnFeed: h.metrics.FeedAppended, MarkLife: h.markLife})
-	if h.blobs, err = h.openBlob(ctx); err != nil {
+	h.counts = audit.NewCounts(nil)
+	h.store = store.New(h.storage.table, audit.CountKeys(h.storage.keys, h.counts), &store.Options{OnFeed: h.metrics.FeedAppended, MarkLife: h.markLife})
+	h.openAudit()
+	if h.blobs, h.places, err = h.openBlob(ctx); err != nil {
 		return nil, err
 	}
 	h.teller = accounts.NewTeller(accounts.TellerOptions{Registry: h.accounts, Store: h.store, Logger: h.log.Named("accounts")})
@@ -160,9 +171,10 @@ func (h *Hub) wire() error {
 	})
 	h.app = app.New(app.Options{
 		Files: h.media, Store: h.store, Accounts: h.accounts, Inbound: h.inbound, Outbound: h.outbound, Tokens: h.tokens,
-		Ends: h.ends, Describe: h.plugins.Describe, Signals: signals{h}, Logger: h.log.Named("app"), Metrics: h.metrics,
+		Counts: h.counts, Ends: h.ends, Describe: h.plugins.Describe, Signals: signals{h}, Logger: h.log.Named("app"), Metrics: h.metrics,
 	})
 	h.journal = h.newJournal()
+	h.openRemoval()
 	h.ingress = ingress.New(ingress.Options{
 		Accounts: h.accounts, Connectors: h.plugins, Inbound: h.inbound, Journal: h.journal.Requests(),
 		Configured:  func(id model.PluginID) bool { _, ok := h.config.Load().Plugins[id]; return ok },
@@ -178,7 +190,7 @@ func (h *Hub) wire() error {
 	}
 	h.admin, err = admin.New(admin.Options{
 		Store: h.store, Accounts: h.accounts, Tokens: h.tokens, Plugins: h.plugins,
-		Config: control{h}, Switches: control{h}, Journal: journalFace{h.journal}, Sweeper: h.sweeper, Letters: letters{h}, Checks: h.checks, Metrics: h.metrics, Version: h.version,
+		Config: control{h}, Switches: control{h}, Journal: journalFace{h.journal}, Sweeper: h.sweeper, Remover: h.remover, Letters: letters{h}, Checks: h.checks, Metrics: h.metrics, Version: h.version,
 	})
 	if err != nil {
 		return err
@@ -193,7 +205,7 @@ func (h *Hub) route() {
 	public, private := http.NewServeMux(), http.NewServeMux()
 	h.ingress.Routes(public)
 	h.chat.Routes(public)
-	link.New(link.Options{Store: h.store, Accounts: h.accounts, Files: h.media, Logger: h.log.Named("link")}).Routes(public)
+	link.New(link.Options{Store: h.store, Accounts: h.accounts, Files: h.media, Counts: h.counts, Logger: h.log.Named("link")}).Routes(public)
 	h.admin.Routes(private)
 	for _, mux := range []*http.ServeMux{public, private} {
 		h.app.Routes(mux)
@@ -259,6 +271,8 @@ func (h *Hub) start(ctx context.Context, background *sync.WaitGroup, run context
 	background.Go(func() { inbound.NewCloser(h.inbound, nil).Run(run) })
 	background.Go(func() { h.app.Run(run) })
 	background.Go(func() { h.sweeper.Run(run) })
+	background.Go(func() { h.remover.Run(run) })
+	background.Go(func() { h.keeper.Run(run) })
 	background.Go(func() { h.watchAccounts(run) })
 	background.Go(func() { h.watch(run) })
 	// That connectors end with the hub is no news of their accounts.

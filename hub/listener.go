@@ -64,7 +64,7 @@ func openListener(ctx context.Context, name, address string, t config.TLS) (*lis
 // handle sets what the listener serves: nothing before the hub is ready, and
 // nothing but health once it drains.
 func (l *listener) handle(h *Hub, mux *http.ServeMux, trusted proxies) {
-	served := web.Handler(mux, web.Options{Logger: h.log.Named("http"), Metrics: h.metrics})
+	served := web.Handler(mux, web.Options{Logger: h.log.Named("http"), Metrics: h.metrics, Refused: h.refused})
 	l.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !h.serving() && !strings.HasSuffix(r.URL.Path, "z") {
 			web.Fail(w, r, &model.Error{Code: model.Unavailable, Detail: "The hub is starting or shutting down.", RetryAfter: 2 * time.Second})

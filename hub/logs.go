@@ -36,7 +36,7 @@ func (h *Hub) openLog(ctx context.Context) (err error) {
 		w = io.Writer(os.Stderr)
 	}
 	h.logTrouble.to = w
-	opts := &logsink.Options{OnDrop: h.metrics.LogDropped, OnError: h.logTrouble.note}
+	opts := &logsink.Options{OnDrop: h.metrics.LogDropped, OnError: h.logTrouble.note, OnTaken: h.logTrouble.over}
 	settings := h.opts.Config.Logging
 	switch settings.Sink {
 	case config.SinkFile:
@@ -92,7 +92,14 @@ func (l *logTrouble) note(err error) {
 	}
 }
 
-// lately returns the code of trouble of the last minute.
+// over forgets the trouble: the log is written again.
+func (l *logTrouble) over() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at = time.Time{}
+}
+
+// lately returns the code of trouble of the last minute that is not over.
 func (l *logTrouble) lately() model.Code {
 	l.mu.Lock()
 	defer l.mu.Unlock()

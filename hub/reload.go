@@ -55,8 +55,15 @@ func (h *Hub) reload(ctx context.Context) (*config.Difference, error) {
 	if err != nil {
 		return nil, err
 	}
-	if faults := h.judge(ctx, next, set, diff); len(faults) > 0 {
+	faults, err := h.removing(ctx, next)
+	if err != nil {
+		return nil, err
+	}
+	if faults = append(faults, h.judge(ctx, next, set, diff)...); len(faults) > 0 {
 		return nil, &model.Error{Code: model.Invalid, Op: "reload configuration", Detail: "The configuration has faults; nothing was changed.", Faults: faults}
+	}
+	if err := h.noteKnown(ctx, next); err != nil {
+		return nil, err
 	}
 	before := h.accounts.Accounts("")
 	h.config.Store(next)
@@ -292,7 +299,7 @@ func (h *Hub) watch(ctx context.Context) {
 			end()
 			return
 		}
-		_, _ = h.Reload(ctx) // logged there
+		h.reloadUnasked(ctx)
 		end()
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"time"
 
+	"github.com/channelhub/channelhub/hub/flow/inbound"
 	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/retention"
+	"github.com/channelhub/channelhub/hub/store"
 )
 
 // openRetention makes what ends and removes content.
@@ -16,23 +18,45 @@ func (h *Hub) openRetention() {
 	h.sweeper = retention.NewSweeper(retention.SweeperOptions{
 		Store: h.store, Ends: h.ends, Policies: policies, Clients: h.clientIDs,
 		Logger: h.log.Named("retention"), Metrics: h.metrics,
+		Swept: func(_ context.Context, client model.ClientID, class retention.Class, n int) {
+			h.counts.Swept(client, string(class), n)
+		},
 	})
 	h.sweeper.Resume(outbound.DueReplay, h.resumeReplay)
+	h.sweeper.Resume(inbound.DueContext, h.sweepContext)
 }
 
+// sweepContext ends the context of sessions, once inbound is there.
+func (h *Hub) sweepContext(ctx context.Context, client *store.Client, d store.Due) error {
+	if !h.wired.Load() {
+		return model.Errorf(model.Unavailable, "remove session context", "the hub is starting")
+	}
+	return h.inbound.SweepContext(ctx, client, d)
+}
+
+// clientIDs are the clients that the sweeper looks after: also those that the
+// configuration has dropped, whose data ends all the same.
 func (h *Hub) clientIDs() []model.ClientID {
-	var ids []model.ClientID
+	ids := h.known.dropped(h.config.Load())
 	for _, c := range h.accounts.Clients() {
 		ids = append(ids, c.ID)
 	}
 	return ids
 }
 
+// retentionFor is what a client's data lives by. A client that was dropped has
+// the defaults.
+func (h *Hub) retentionFor(id model.ClientID) model.Retention {
+	if c, ok := h.accounts.Client(id); ok {
+		return c.Retention
+	}
+	return retentionOf(h.config.Load().RetentionOf(id))
+}
+
 // markLife is how long acknowledgements matter: as long as what was read is
 // kept.
 func (h *Hub) markLife(id model.ClientID) time.Duration {
-	c, _ := h.accounts.Client(id)
-	return c.Retention.Messages
+	return h.retentionFor(id).Messages
 }
 
 // policies tells retention what the configuration says, and whose
@@ -41,10 +65,6 @@ type policies struct{ h *Hub }
 
 // Policy implements retention.Policies.
 func (p policies) Policy(ctx context.Context, id model.ClientID) (retention.Policy, error) {
-	c, ok := p.h.accounts.Client(id)
-	if !ok {
-		return retention.Policy{}, model.Errorf(model.NotFound, "find client", "there is no such client")
-	}
 	consumers, err := p.h.tokens.Consumers(ctx, id)
-	return retention.Policy{Client: id, Keep: c.Retention, Consumers: consumers}, err
+	return retention.Policy{Client: id, Keep: p.h.retentionFor(id), Consumers: consumers}, err
 }

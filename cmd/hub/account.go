@@ -42,11 +42,12 @@ type checkView struct {
 }
 
 func newAccountCommand() *cobra.Command {
-	return group("account", "Look at accounts, pause and check them",
+	return group("account", "Look at accounts, pause, check and remove them",
 		newAccountListCommand(), newAccountShowCommand(),
 		newAccountActCommand("pause", "Stop an account until it is resumed", "paused"),
 		newAccountActCommand("resume", "Lift an earlier pause", "resumed"),
 		newAccountCheckCommand(),
+		newAccountRemoveCommand(),
 	)
 }
 

@@ -39,6 +39,11 @@ func listOf[T any](ctx context.Context, hub *remote.Client, path string, query u
 	if err != nil {
 		return output.View{}, err
 	}
+	return viewOf(all, head, row)
+}
+
+// viewOf shows the entries of a list.
+func viewOf[T any](all []json.RawMessage, head []string, row func(*output.Grid, T)) (output.View, error) {
 	whole, err := json.Marshal(all)
 	if err != nil {
 		return output.View{}, fmt.Errorf("put the list together: %w", err)

@@ -24,8 +24,8 @@ type clientView struct {
 }
 
 func newClientCommand() *cobra.Command {
-	return group("client", "Look at clients, give and take their buckets",
-		newClientListCommand(), newClientShowCommand(), newClientAddCommand(), newClientRemoveCommand())
+	return group("client", "Look at clients, give them buckets, remove them",
+		newClientListCommand(), newClientShowCommand(), newClientAddCommand(), newClientRemoveCommand(), newRemovalsCommand())
 }
 
 func newClientListCommand() *cobra.Command {

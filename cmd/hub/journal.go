@@ -74,25 +74,30 @@ func newJournalExportCommand() *cobra.Command {
 	var plugin, file string
 	cmd := &cobra.Command{
 		Use: "export", Short: "Write all that the list shows as JSON, one entry a line", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			hub, err := remote.FromEnvironment(os.Getenv)
-			if err != nil {
-				return err
-			}
-			out := cmd.OutOrStdout()
-			if file != "" {
-				// An export is never half of one: a file that is there stays.
-				f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-				if err != nil {
-					return fmt.Errorf("export the journal: %w", err)
-				}
-				defer func() { err = errors.Join(err, f.Close()) }()
-				out = f
-			}
-			return hub.Copy(cmd.Context(), remote.Request{Path: journalPath + "/export", Query: onlyPlugin(plugin)}, out)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return exportTo(cmd, file, remote.Request{Path: journalPath + "/export", Query: onlyPlugin(plugin)})
 		},
 	}
 	cmd.Flags().StringVar(&plugin, "plugin", "", "only what waits for this connector")
 	cmd.Flags().StringVar(&file, "file", "", "write to this file, which must not exist (default standard output)")
 	return cmd
+}
+
+// exportTo writes what a call answers to a file, or to standard output when
+// none is named. A file that is there stays.
+func exportTo(cmd *cobra.Command, file string, r remote.Request) (err error) {
+	hub, err := remote.FromEnvironment(os.Getenv)
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if file != "" {
+		f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		out = f
+	}
+	return hub.Copy(cmd.Context(), r, out)
 }

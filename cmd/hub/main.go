@@ -52,7 +52,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newServeCommand(), newConfigCommand(), newPluginCommand(), newClientCommand(), newAccountCommand(),
 		newTokenCommand(), newMessageCommand(), newEventCommand(), newJournalCommand(), newDeadLetterCommand(),
-		newRetentionCommand(), newAuditCommand(), newDoctorCommand(), newVersionCommand(),
+		newRetentionCommand(), newLedgerCommand(), newAuditCommand(), newDoctorCommand(), newVersionCommand(),
 	)
 	strictly(root)
 	return root

@@ -49,7 +49,7 @@ func newClientAddCommand() *cobra.Command {
 	})
 }
 
-func newClientRemoveCommand() *cobra.Command {
+func newBucketRemoveCommand() *cobra.Command {
 	return provisioning(&cobra.Command{
 		Use: "remove CLIENT --config FILE…", Short: "Remove the bucket of a client that has left the configuration", Args: oneOf("client"),
 		Long: "Remove the bucket of a client, with all that is in it. The client must have left the configuration first.",

@@ -33,6 +33,9 @@ const (
 	RetentionRun  Action = "retention.run"
 	LetterReplay  Action = "deadletter.replay"
 	LetterDiscard Action = "deadletter.discard"
+	AuditExport   Action = "audit.export"
+	JournalExport Action = "journal.export"
+	HeldResolve   Action = "message.resolve"
 )
 
 // The outcomes that are no code.

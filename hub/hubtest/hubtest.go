@@ -166,6 +166,15 @@ func (h *Hub) Restart() {
 	h.Start()
 }
 
+// Configure replaces Options.Config in what the next Start, or reload, reads.
+// Dir is where the hub's files are: its data directory is data in there.
+func (h *Hub) Configure(config string) (dir string) {
+	h.t.Helper()
+	h.opts.Config = config
+	h.files()
+	return h.dir
+}
+
 func (h *Hub) files() []string {
 	h.t.Helper()
 	own := fmt.Sprintf(`

@@ -68,17 +68,23 @@ func NewAttachmentID() AttachmentID { return AttachmentID(encodeID("att_", rando
 
 func randomBytes() []byte { r := NewRandom16(); return r[:] }
 
-func encodeID(prefix string, raw []byte) string { return prefix + idEncoding.EncodeToString(raw) }
+// maxID is as many bytes as the longest id has.
+const maxID = 80
+
+func encodeID(prefix string, raw []byte) string {
+	b := append(make([]byte, 0, maxID), prefix...)
+	return string(idEncoding.AppendEncode(b, raw))
+}
 
 func decodeID(prefix, s string) ([]byte, bool) {
 	rest, ok := strings.CutPrefix(s, prefix)
-	if !ok || rest == "" || len(rest) > 80 {
+	if !ok || rest == "" || len(rest) > maxID {
 		return nil, false
 	}
 	raw, err := idEncoding.DecodeString(rest)
 	// Re-encoding refuses the spare bits of a last character, so that an id
 	// has exactly one spelling.
-	if err != nil || idEncoding.EncodeToString(raw) != rest {
+	if err != nil || string(idEncoding.AppendEncode(make([]byte, 0, maxID), raw)) != rest {
 		return nil, false
 	}
 	return raw, true

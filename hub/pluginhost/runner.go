@@ -46,6 +46,7 @@ type runner struct {
 	address string // from the handshake
 	fault   error  // of the handshake
 	killed  bool
+	cut     bool   // the kill met a running process
 	reaped  bool   // or about to be: the number is not signalled any more
 	ended   string // how the process ended
 	reason  string // why the hub ended it
@@ -176,7 +177,9 @@ func (r *runner) readStdout(stdout io.Reader) {
 		address, err = checkHandshake(string(line), r.dir)
 	}
 	r.mu.Lock()
-	r.address, r.fault = address, err
+	if r.address = address; !r.cut {
+		r.fault = err // else the end of the line is ours, not the program's
+	}
 	r.mu.Unlock()
 	if err == nil {
 		_, _ = r.lineW.Write(line) // fails only when the library has given up
@@ -224,6 +227,7 @@ func (r *runner) terminate() { r.signal(syscall.SIGTERM) }
 func (r *runner) kill(reason string) {
 	r.mu.Lock()
 	r.killed = true
+	r.cut = r.cut || r.cmd != nil && !r.reaped
 	if r.reason == "" {
 		r.reason = reason
 	}

@@ -35,7 +35,8 @@ type SweeperOptions struct {
 	Ends     *Ends
 	Policies Policies
 	Clients  func() []model.ClientID
-	// Swept is told what was removed, for the audit log. Nil: nobody.
+	// Swept is told what was removed, for the audit log; without a client,
+	// when it is not known whose it was. Nil: nobody.
 	Swept   func(ctx context.Context, client model.ClientID, class Class, n int)
 	Logger  hclog.Logger       // nil: none
 	Metrics *telemetry.Metrics // nil: none
@@ -134,8 +135,7 @@ func (s *Sweeper) Sweep(ctx context.Context) (map[Class]int, error) {
 	if err != nil {
 		errs = append(errs, err)
 	}
-	s.o.Metrics.Swept(string(Expired), n)
-	s.counts[Expired] += n
+	s.removed(ctx, "", Expired, n) // of all clients, by the table's own index
 	s.report()
 	return s.counts, errors.Join(errs...)
 }

@@ -50,6 +50,10 @@ func (p Place) associated() []byte {
 
 const keyBytes = 32
 
+// Overhead is the most that sealing adds to a record: a byte for its packing,
+// a nonce and a tag.
+const Overhead = 1 + subtle.AESGCMIVSize + subtle.AESGCMTagSize
+
 type keyName struct {
 	client model.ClientID
 	key    KeyID

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/channelhub/channelhub/hub/model"
@@ -28,6 +30,13 @@ func (s *Store) ClaimAccountAddress(ctx context.Context, plugin model.PluginID, 
 	}
 	value, err := encodePlain(accountAddressSchema, owner)
 	if err != nil {
+		return err
+	}
+	at, err := hex.DecodeString(strings.TrimPrefix(pk, "addr/"))
+	if err != nil {
+		return model.Wrap(model.Internal, "claim provider address", err)
+	}
+	if err := s.noteAccount(ctx, owner.Client, owner.Account, at); err != nil {
 		return err
 	}
 	rows := s.table.Hub()

@@ -29,6 +29,11 @@ type Act struct {
 	// it failed with.
 	Outcome   string
 	RequestID string
+	// Count is how many acts of this kind the row stands for, when they are
+	// counted instead of told one by one; else 0. Since is the minute that
+	// they were counted in.
+	Count uint64
+	Since time.Time
 }
 
 // AuditRow is an act in its place in the chain.
@@ -50,10 +55,22 @@ type auditHeader struct {
 	Subject   string `json:"s"`
 	Outcome   string `json:"o"`
 	RequestID string `json:"q,omitempty"`
+	Count     uint64 `json:"k,omitempty"`
+	Since     Milli  `json:"m,omitempty"`
 }
 
 // Audit puts an act that changes no row of ours into the audit log.
 func (s *Store) Audit(ctx context.Context, act Act) error { return s.audited(ctx, act) }
+
+// MaxAudit is how many acts AuditAll takes at a time: with the checkpoint, and
+// with the row that takes a log up, they fit into one commit.
+const MaxAudit = 90
+
+// AuditAll puts at most MaxAudit acts that change no rows of ours into the
+// audit log, all of them or none.
+func (s *Store) AuditAll(ctx context.Context, acts []Act) error {
+	return s.auditedAll(ctx, entry{acts: acts})
+}
 
 // auditTimeout is how long an act may wait for its audit row. The caller can
 // neither shorten it, and leave an act half told, nor lengthen it.
@@ -65,13 +82,24 @@ const auditTimeout = 2 * time.Second
 // later brings act and row together. A failed condition of an op comes back
 // as it is; a row that another hub appended meanwhile is stepped over.
 func (s *Store) audited(ctx context.Context, act Act, ops ...table.Op) error {
+	return s.auditedAll(ctx, entry{acts: []Act{act}, ops: ops})
+}
+
+// entry is what one commit brings into the audit log.
+type entry struct {
+	acts  []Act
+	ops   []table.Op
+	floor *auditFloor // nil: it stays
+}
+
+func (s *Store) auditedAll(ctx context.Context, e entry) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
 	done := make(chan error, 1)
 	s.appends.Add(1)
 	go func() {
 		defer s.appends.Done()
 		defer cancel()
-		done <- s.appendAudit(ctx, act, ops)
+		done <- s.appendAudit(ctx, e)
 	}()
 	select {
 	case err := <-done:
@@ -86,7 +114,7 @@ func (s *Store) audited(ctx context.Context, act Act, ops ...table.Op) error {
 	}
 }
 
-func (s *Store) appendAudit(ctx context.Context, act Act, ops []table.Op) error {
+func (s *Store) appendAudit(ctx context.Context, e entry) error {
 	sign, err := s.auditKey(ctx)
 	if err != nil {
 		return err
@@ -96,22 +124,28 @@ func (s *Store) appendAudit(ctx context.Context, act Act, ops []table.Op) error 
 		return err
 	}
 	for {
-		acts := []Act{act}
+		acts := e.acts
 		if head.version == (table.Version{}) {
 			if head, err = s.adoptedHead(ctx); err != nil {
 				return err
 			}
 			if head.N > 0 {
-				acts = []Act{adoption(head.N), act}
+				acts = append([]Act{adoption(head.N)}, acts...)
 			}
 		}
 		next := head
-		rows := slices.Clone(ops)
+		if e.floor != nil {
+			if head.Floor.N >= e.floor.N {
+				return nil // another hub raised it
+			}
+			next.Floor = *e.floor
+		}
+		rows := slices.Clone(e.ops)
 		for _, a := range acts {
 			value, err := encodePlain(auditSchema, auditHeader{
 				N: next.N + 1, Prev: next.Hash[:], At: max(Millis(s.now()), Millis(next.At)),
 				Actor: a.Actor, Role: a.Role, Action: a.Action, Subject: a.Subject,
-				Outcome: a.Outcome, RequestID: a.RequestID,
+				Outcome: a.Outcome, RequestID: a.RequestID, Count: a.Count, Since: Millis(a.Since),
 			})
 			if err != nil {
 				return err
@@ -129,7 +163,7 @@ func (s *Store) appendAudit(ctx context.Context, act Act, ops []table.Op) error 
 			return nil
 		}
 		c, conflict := errors.AsType[*table.ConflictError](err)
-		if !conflict || c.Index < len(ops) {
+		if !conflict || c.Index < len(e.ops) {
 			return fmt.Errorf("write audit row: %w", err)
 		}
 		was := head.version
@@ -180,18 +214,26 @@ func (s *Store) AuditRows(ctx context.Context, n uint64, limit int) ([]AuditRow,
 }
 
 func decodeAudit(row table.Row) (AuditRow, error) {
+	out, err := decodeAuditValue(row.Value)
+	if err == nil && rowSK(out.N) != row.SK {
+		err = model.Errorf(model.Corrupt, "read audit row", "a row is not in the place that it names")
+	}
+	return out, err
+}
+
+func decodeAuditValue(value []byte) (AuditRow, error) {
 	var h auditHeader
-	if _, err := decodeHeader(row.Value, auditSchema, &h); err != nil {
+	if _, err := decodeHeader(value, auditSchema, &h); err != nil {
 		return AuditRow{}, fmt.Errorf("read audit row: %w", err)
 	}
-	if len(h.Prev) != sha256.Size || rowSK(h.N) != row.SK {
-		return AuditRow{}, model.Errorf(model.Corrupt, "read audit row", "a row is not in the place that it names")
+	if len(h.Prev) != sha256.Size {
+		return AuditRow{}, model.Errorf(model.Corrupt, "read audit row", "a row has no link to the one before")
 	}
 	return AuditRow{
 		Act: Act{
 			Actor: h.Actor, Role: h.Role, Action: h.Action, Subject: h.Subject,
-			Outcome: h.Outcome, RequestID: h.RequestID,
+			Outcome: h.Outcome, RequestID: h.RequestID, Count: h.Count, Since: h.Since.Time(),
 		},
-		N: h.N, At: h.At.Time(), Prev: [sha256.Size]byte(h.Prev), Hash: sha256.Sum256(row.Value),
+		N: h.N, At: h.At.Time(), Prev: [sha256.Size]byte(h.Prev), Hash: sha256.Sum256(value),
 	}, nil
 }

@@ -20,13 +20,25 @@ type auditHead struct {
 	Hash [sha256.Size]byte // of row N
 	At   time.Time         // of row N
 
+	Floor auditFloor
+
 	version table.Version
+}
+
+// auditFloor is where a log begins that was trimmed: the newest row that is
+// gone, and its hash, to which the first row that is kept is linked. The zero
+// value is a log that has all its rows.
+type auditFloor struct {
+	N    uint64
+	Hash [sha256.Size]byte
 }
 
 type auditHeadHeader struct {
 	N         uint64 `json:"n"`
 	Hash      []byte `json:"h"`
 	At        Milli  `json:"c"`
+	Floor     uint64 `json:"f,omitempty"`
+	FloorHash []byte `json:"fh,omitempty"`
 	Signature []byte `json:"g"`
 }
 
@@ -57,16 +69,20 @@ func (s *Store) auditKey(ctx context.Context) (ed25519.PrivateKey, error) {
 }
 
 // signedText is what the signature of a checkpoint covers.
-func signedText(n uint64, hash [sha256.Size]byte, at Milli) []byte {
-	return fmt.Appendf(nil, "channelhub audit checkpoint 1\n%d\n%x\n%d\n", n, hash, at)
+func (h auditHead) signedText() []byte {
+	if h.Floor == (auditFloor{}) {
+		return fmt.Appendf(nil, "channelhub audit checkpoint 1\n%d\n%x\n%d\n", h.N, h.Hash, Millis(h.At))
+	}
+	return fmt.Appendf(nil, "channelhub audit checkpoint 2\n%d\n%x\n%d\n%d\n%x\n", h.N, h.Hash, Millis(h.At), h.Floor.N, h.Floor.Hash)
 }
 
 // put writes the checkpoint over the one that it was made from.
 func (h auditHead) put(key ed25519.PrivateKey) (table.Op, error) {
-	at := Millis(h.At)
-	value, err := encodePlain(auditSchema, auditHeadHeader{
-		N: h.N, Hash: h.Hash[:], At: at, Signature: ed25519.Sign(key, signedText(h.N, h.Hash, at)),
-	})
+	header := auditHeadHeader{N: h.N, Hash: h.Hash[:], At: Millis(h.At), Signature: ed25519.Sign(key, h.signedText())}
+	if h.Floor.N > 0 {
+		header.Floor, header.FloorHash = h.Floor.N, h.Floor.Hash[:]
+	}
+	value, err := encodePlain(auditSchema, header)
 	return table.Put(auditPK, logHeadSK, value).IfVersion(h.version), err
 }
 
@@ -81,8 +97,8 @@ func (s *Store) auditHead(ctx context.Context) (auditHead, error) {
 	if err != nil {
 		return auditHead{}, fmt.Errorf("%s: %w", op, err)
 	}
-	var h auditHeadHeader
-	if _, err := decodeHeader(row.Value, auditSchema, &h); err != nil {
+	head, signature, err := decodeAuditHead(row.Value)
+	if err != nil {
 		return auditHead{}, fmt.Errorf("%s: %w", op, err)
 	}
 	key, err := s.auditKey(ctx)
@@ -90,11 +106,26 @@ func (s *Store) auditHead(ctx context.Context) (auditHead, error) {
 		return auditHead{}, err
 	}
 	public, ok := key.Public().(ed25519.PublicKey)
-	if !ok || len(h.Hash) != sha256.Size ||
-		!ed25519.Verify(public, signedText(h.N, [sha256.Size]byte(h.Hash), h.At), h.Signature) {
+	if !ok || !ed25519.Verify(public, head.signedText(), signature) {
 		return auditHead{}, model.Errorf(model.Corrupt, op, "its signature is not this hub's")
 	}
-	return auditHead{N: h.N, Hash: [sha256.Size]byte(h.Hash), At: h.At.Time(), version: row.Version}, nil
+	head.version = row.Version
+	return head, nil
+}
+
+func decodeAuditHead(value []byte) (auditHead, []byte, error) {
+	var h auditHeadHeader
+	if _, err := decodeHeader(value, auditSchema, &h); err != nil {
+		return auditHead{}, nil, err
+	}
+	head := auditHead{N: h.N, At: h.At.Time()}
+	if copy(head.Hash[:], h.Hash) != sha256.Size || h.Floor > 0 && len(h.FloorHash) != sha256.Size {
+		return auditHead{}, nil, model.Errorf(model.Corrupt, "read audit checkpoint", "a hash is not one")
+	}
+	if h.Floor > 0 {
+		head.Floor = auditFloor{h.Floor, [sha256.Size]byte(h.FloorHash)}
+	}
+	return head, h.Signature, nil
 }
 
 // adoptedHead is the checkpoint of a log that has none: of an empty one, or of

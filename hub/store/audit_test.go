@@ -21,6 +21,11 @@ import (
 // adminStores returns n stores over one table, as n hubs would have them.
 func adminStores(t *testing.T, n int) (*table.Table, []*store.Store) {
 	t.Helper()
+	return adminStoresAt(t, n, nil)
+}
+
+func adminStoresAt(t *testing.T, n int, opts *store.Options) (*table.Table, []*store.Store) {
+	t.Helper()
 	dir := t.TempDir()
 	rows, err := pebbletable.Open(filepath.Join(dir, "table"), nil)
 	if err != nil {
@@ -38,7 +43,7 @@ func adminStores(t *testing.T, n int) (*table.Table, []*store.Store) {
 	}
 	all := make([]*store.Store, n)
 	for i := range all {
-		all[i] = store.New(tab, keys.New(ring), nil)
+		all[i] = store.New(tab, keys.New(ring), opts)
 	}
 	return tab, all
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/table"
@@ -21,6 +22,7 @@ type AuditFault struct {
 // AuditReport is what a look at the whole log found.
 type AuditReport struct {
 	Rows      uint64 // that were read
+	Floor     uint64 // the newest row that was trimmed, by the checkpoint; 0: none was
 	Head      uint64 // the newest row by the checkpoint
 	Hash      [sha256.Size]byte
 	PublicKey string // hex, of the key that checkpoints are signed with
@@ -48,6 +50,21 @@ func (c *chain) fault(n uint64, format string, args ...any) {
 	if len(c.report.Faults) < maxAuditFaults {
 		c.report.Faults = append(c.report.Faults, AuditFault{n, fmt.Sprintf(format, args...)})
 	}
+}
+
+// begin is told the checkpoint before the first row.
+func (c *chain) begin(head auditHead) {
+	c.report.Floor, c.report.Head, c.report.Hash = head.Floor.N, head.N, head.Hash
+	c.prev = AuditRow{N: head.Floor.N, Hash: head.Floor.Hash}
+}
+
+// takeStored takes the next row as it is stored.
+func (c *chain) takeStored(row StoredAudit) {
+	if row.Err != nil {
+		c.unreadable(row.N, row.Value)
+		return
+	}
+	c.take(row.Row)
 }
 
 // judge is told whether what follows vouches for the newest row.
@@ -133,17 +150,25 @@ func (s *Store) VerifyAudit(ctx context.Context) (AuditReport, error) {
 	if err != nil && !corrupt {
 		return report, err
 	}
-	to := ""
-	if !corrupt {
-		to = rowSK(head.N + 1)
-	}
-	report.Head, report.Hash = head.N, head.Hash
-	if err := s.walkAudit(ctx, to, c); err != nil {
-		return report, err
-	}
 	if corrupt {
+		// Nothing is known of where the log begins and ends.
 		c.fault(0, "the checkpoint was changed: its signature is not this hub's")
-		return report, nil
+		return report, s.walkAudit(ctx, 1, math.MaxInt64, func(row StoredAudit) error {
+			if report.Rows == 0 && row.N > 1 {
+				c.prev = AuditRow{N: row.N - 1}
+				c.blamed = true
+			}
+			c.takeStored(row)
+			return nil
+		})
+	}
+	c.begin(head)
+	err = s.walkAudit(ctx, head.Floor.N+1, head.N, func(row StoredAudit) error {
+		c.takeStored(row)
+		return nil
+	})
+	if err != nil {
+		return report, err
 	}
 	c.end(head)
 	return report, s.beyond(ctx, c)
@@ -166,11 +191,13 @@ func (s *Store) beyond(ctx context.Context, c *chain) error {
 	return nil
 }
 
-func (s *Store) walkAudit(ctx context.Context, to string, c *chain) error {
-	if to == "" {
-		to = claimSK
+// walkAudit reads the rows from one to another, and what has taken their
+// places.
+func (s *Store) walkAudit(ctx context.Context, from, to uint64, each func(StoredAudit) error) error {
+	if to < from {
+		return nil
 	}
-	q := table.Query{PK: auditPK, From: logRowTag, To: to, Limit: auditPage}
+	q := table.Query{PK: auditPK, From: rowSK(from), To: rowSK(to + 1), Limit: auditPage}
 	for {
 		page, err := s.table.Hub().Query(ctx, q)
 		if err != nil {
@@ -178,12 +205,9 @@ func (s *Store) walkAudit(ctx context.Context, to string, c *chain) error {
 		}
 		for _, found := range page.Rows {
 			q.After = found.SK
-			row, err := decodeAudit(found)
-			if err == nil {
-				c.take(row)
-				continue
+			if err := each(DecodeAudit(rowNumber(found.SK), found.Value)); err != nil {
+				return err
 			}
-			c.unreadable(rowNumber(found.SK), found.Value)
 		}
 		if !page.More {
 			return nil

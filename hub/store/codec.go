@@ -37,12 +37,16 @@ func (m Milli) Time() time.Time {
 }
 
 // encodePlain makes the value of a row without a body.
-func encodePlain(schema byte, header any) ([]byte, error) {
+func encodePlain(schema byte, header any) ([]byte, error) { return encodeHeader(schema, header, 0) }
+
+// encodeHeader makes the first part of a row's value, with room for so many
+// bytes behind it.
+func encodeHeader(schema byte, header any, room int) ([]byte, error) {
 	h, err := json.Marshal(header)
 	if err != nil {
 		return nil, model.Wrap(model.Internal, "encode row header", err)
 	}
-	value := make([]byte, 0, 3+len(h))
+	value := make([]byte, 0, 1+binary.MaxVarintLen16+len(h)+room)
 	value = append(value, schema)
 	value = binary.AppendUvarint(value, uint64(len(h)))
 	return append(value, h...), nil
@@ -53,13 +57,13 @@ func encodePlain(schema byte, header any) ([]byte, error) {
 //
 //nolint:unparam // every kind of row is still at its first schema version
 func (c *Client) encode(ctx context.Context, pk, sk string, schema byte, key seal.KeyID, header, body any) ([]byte, error) {
-	value, err := encodePlain(schema, header)
-	if err != nil {
-		return nil, err
-	}
 	plain, err := json.Marshal(body)
 	if err != nil {
 		return nil, model.Wrap(model.Internal, "encode row body", err)
+	}
+	value, err := encodeHeader(schema, header, len(plain)+seal.Overhead)
+	if err != nil {
+		return nil, err
 	}
 	sealed, err := c.seal.Seal(ctx, key, seal.Place{PK: c.root + pk, SK: sk, Schema: schema, Beside: len(value)}, plain)
 	if err != nil {

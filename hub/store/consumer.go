@@ -10,7 +10,13 @@ import (
 	"github.com/channelhub/channelhub/hub/storage/table"
 )
 
-const consumerSchema = 1
+const (
+	consumerSchema = 1
+	// consumerTag begins the names of the client's rows that list its
+	// consumers, whose own rows cannot be found without their names.
+	consumerTag = "u/"
+	consumerEnd = "u0"
+)
 
 // Consumer is how far a reader of the feed has acknowledged: a place in each
 // of the client's feed logs, and when it got there. A Consumer is a value.
@@ -73,6 +79,11 @@ func (c *Client) Acknowledge(ctx context.Context, name string, marks []Position)
 			return Consumer{}, err
 		}
 		value = appendMarks(value, k.History)
+		if k.version == (table.Version{}) {
+			if err := c.listConsumer(ctx, name); err != nil {
+				return Consumer{}, err
+			}
+		}
 		version, err := c.rows.Commit(ctx, table.Put("u/"+name, "u", value).IfVersion(k.version))
 		if err == nil {
 			k.version = version
@@ -89,6 +100,18 @@ func (c *Client) Acknowledge(ctx context.Context, name string, marks []Position)
 			}
 		}
 	}
+}
+
+// listConsumer lists a consumer before its first row.
+func (c *Client) listConsumer(ctx context.Context, name string) error {
+	value, err := encodePlain(consumerSchema, struct{}{})
+	if err != nil {
+		return err
+	}
+	if _, _, err := putOrFound(ctx, c.rows, "meta", consumerTag+name, value, time.Time{}); err != nil {
+		return fmt.Errorf("list consumer: %w", err)
+	}
+	return nil
 }
 
 func (k *Consumer) decode(row table.Row) error {

@@ -175,6 +175,15 @@ func (s *Store) RemoveActive(ctx context.Context, a ActiveLane) error {
 	return nil
 }
 
+// DropActive takes the note back, whoever has renewed it: the lane itself is
+// gone.
+func (s *Store) DropActive(ctx context.Context, client model.ClientID, conv model.ConversationID) error {
+	if _, err := s.table.Hub().Commit(ctx, table.Delete(activePK(conv), activeSK(client, conv))); err != nil {
+		return fmt.Errorf("remove active lane: %w", err)
+	}
+	return nil
+}
+
 // ActiveLanes returns every lane that is noted to have work.
 func (s *Store) ActiveLanes(ctx context.Context) ([]ActiveLane, error) {
 	var lanes []ActiveLane

@@ -55,11 +55,14 @@ type Outbound struct {
 	// Sealed from here on.
 	Message     model.Message
 	To          []model.Address
+	Intent      model.Random16 // key of the call that it came by; zero: unknown
 	ProviderIDs []string
 	Failure     *model.Failure
 	Timeline    []Move
 
-	version table.Version
+	// providerKeys name the rows of the provider ids once these are gone.
+	providerKeys []model.Random16
+	version      table.Version
 }
 
 // Move is one entry of a message's timeline.
@@ -143,6 +146,8 @@ type messageBody struct {
 	ProviderIDs []string        `json:"p,omitempty"`
 	Failure     *model.Failure  `json:"f,omitempty"`
 	Timeline    []Move          `json:"t,omitempty"`
+	Intent      []byte          `json:"i,omitempty"`
+	Providers   [][]byte        `json:"r,omitempty"` // with Ended: keys of rows
 }
 
 func messageSK(id model.Random16) string { return "m/" + hexKey(id) }
@@ -203,6 +208,14 @@ func (c *Client) PutOutbound(ctx context.Context, o Outbound) (now Outbound, ok 
 
 func (c *Client) encodeOutbound(ctx context.Context, o Outbound) ([]byte, error) {
 	m := o.Message
+	var intent []byte
+	if o.Intent != (model.Random16{}) {
+		intent = o.Intent[:]
+	}
+	var providers [][]byte
+	for _, key := range o.providerKeys {
+		providers = append(providers, key[:])
+	}
 	m.ID, m.Status, m.Failure, m.CreatedAt, m.ExpiresAt, m.Direction = "", "", nil, nil, nil, ""
 	value, err := c.encode(ctx, conversationPK(o.Conversation), messageSK(o.UUID), messageSchema, o.SealKey, messageHeader{
 		Account: o.Account, Key: o.SealKey,
@@ -211,7 +224,7 @@ func (c *Client) encodeOutbound(ctx context.Context, o Outbound) ([]byte, error)
 		Created: Millis(o.Created), ExpireAfter: Millis(o.ExpireAfter), ContentUntil: Millis(o.ContentUntil),
 		Traceparent: o.Traceparent, FinalSeq: o.FinalSeq, FinalTail: o.FinalTail,
 		DeadLettered: o.DeadLettered, Ended: o.Ended,
-	}, messageBody{Message: m, To: o.To, ProviderIDs: o.ProviderIDs, Failure: o.Failure, Timeline: o.Timeline})
+	}, messageBody{Message: m, To: o.To, ProviderIDs: o.ProviderIDs, Failure: o.Failure, Timeline: o.Timeline, Intent: intent, Providers: providers})
 	if err != nil {
 		return nil, fmt.Errorf("write message: %w", err)
 	}
@@ -238,6 +251,14 @@ func (c *Client) decodeOutbound(ctx context.Context, conv model.ConversationID, 
 		FinalSeq: h.FinalSeq, FinalTail: h.FinalTail, DeadLettered: h.DeadLettered, Ended: h.Ended,
 		Message: b.Message, To: b.To, ProviderIDs: b.ProviderIDs, Failure: b.Failure, Timeline: b.Timeline,
 		version: row.Version,
+	}
+	if len(b.Intent) == 16 {
+		o.Intent = model.Random16(b.Intent)
+	}
+	for _, key := range b.Providers {
+		if len(key) == 16 {
+			o.providerKeys = append(o.providerKeys, model.Random16(key))
+		}
 	}
 	return o, nil
 }

@@ -54,6 +54,13 @@ func (c *Client) EndOutbound(ctx context.Context, o Outbound) (ended, ok bool, e
 	if o.Ended {
 		return false, true, nil
 	}
+	for _, id := range o.ProviderIDs {
+		key, err := c.ProviderKey(ctx, o.Account, id)
+		if err != nil {
+			return false, false, err
+		}
+		o.providerKeys = append(o.providerKeys, key)
+	}
 	o.Ended = true
 	o.Message = model.Message{Author: o.Message.Author}
 	o.To, o.ProviderIDs = nil, nil

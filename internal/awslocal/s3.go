@@ -118,10 +118,11 @@ const (
 	S3Lost   = "lost"   // the request is served and its answer lost
 	S3Hang   = "hang"   // no answer until the caller leaves
 	S3Slow   = "slow"   // 503 SlowDown
+	S3Deny   = "deny"   // 403 AccessDenied
 )
 
 // Fail lets the next n requests with this method, or any when it is empty,
-// meet a fault.
+// meet a fault; all of them when n is negative, until it is called with 0.
 func (s *S3Server) Fail(t testing.TB, kind, method string, n int) {
 	t.Helper()
 	s.call(t, http.MethodPost, "/fault", url.Values{"kind": {kind}, "method": {method}, "n": {strconv.Itoa(n)}})

@@ -71,6 +71,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "slow":
 		refuse(w, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
 		return
+	case "deny":
+		refuse(w, http.StatusForbidden, "AccessDenied", "Access Denied")
+		return
 	}
 	out := &watched{ResponseWriter: w, status: http.StatusOK}
 	req := request{

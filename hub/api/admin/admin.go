@@ -96,6 +96,7 @@ type Options struct {
 	Journal  Journal // nil: there is none, and its routes answer 503
 	Letters  Letters // nil: nothing is done with dead letters, and their acts answer 503
 	Sweeper  Sweeper // nil: there is none, and the routes of retention answer 503
+	Remover  Remover // nil: there is none, and its acts answer 503
 	// Checks looks at what the hub depends on. Nil: nothing is looked at.
 	Checks  func(ctx context.Context) []Check
 	Metrics *telemetry.Metrics
@@ -134,6 +135,13 @@ func (a *Admin) Routes(mux *http.ServeMux) {
 func by(r *http.Request) audit.By {
 	p := web.PrincipalOf(r.Context())
 	return audit.By{Token: p.Token, Role: string(p.Role), RequestID: web.RequestID(r.Context())}
+}
+
+// around records an act that is no row of ours. A refusal of it is told there,
+// and is not counted with others.
+func (a *Admin) around(r *http.Request, action audit.Action, subject string, do func(context.Context) error) error {
+	web.Recorded(r.Context())
+	return a.audit.Around(r.Context(), by(r), action, subject, do)
 }
 
 // answer sends what a handler came to.

@@ -3,11 +3,13 @@ package admin
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/channelhub/channelhub/hub/api/web"
+	"github.com/channelhub/channelhub/hub/audit"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
 )
@@ -22,6 +24,8 @@ type AuditEntry struct {
 	Subject   string     `json:"subject" doc:"To what: the hub's own ids."`
 	Outcome   string     `json:"outcome" doc:"done; or begun, and in a later row done or the code that it failed with."`
 	RequestID string     `json:"request_id,omitempty" doc:"Of the call."`
+	Count     uint64     `json:"count,omitempty" doc:"How many acts the row stands for, when they are counted and not told one by one."`
+	Since     model.Time `json:"since,omitzero" doc:"With count: the minute in which they were counted."`
 	Prev      string     `json:"prev" doc:"SHA-256 of the row before, in hex."`
 	Hash      string     `json:"hash" doc:"SHA-256 of this row, in hex."`
 }
@@ -30,6 +34,7 @@ type AuditEntry struct {
 type AuditVerdict struct {
 	OK        bool         `json:"ok" doc:"Nothing was found wrong."`
 	Rows      uint64       `json:"rows" doc:"How many were read."`
+	Floor     uint64       `json:"floor" doc:"The newest row that was removed at the end of its retention, by the checkpoint; 0: none was."`
 	Head      uint64       `json:"head" doc:"The newest row, by the checkpoint."`
 	Hash      string       `json:"hash" doc:"SHA-256 of that row, in hex."`
 	PublicKey string       `json:"public_key" doc:"Ed25519, in hex: what checkpoints are signed with. It never changes."`
@@ -130,9 +135,13 @@ func (a *Admin) auditPage(ctx context.Context, f auditFilter, from uint64, newes
 }
 
 func auditEntry(r store.AuditRow) AuditEntry {
+	var since model.Time
+	if !r.Since.IsZero() {
+		since = model.At(r.Since)
+	}
 	return AuditEntry{
 		N: r.N, At: model.At(r.At), Actor: r.Actor, Role: r.Role, Action: r.Action, Subject: r.Subject,
-		Outcome: r.Outcome, RequestID: r.RequestID, Prev: hex.EncodeToString(r.Prev[:]), Hash: hex.EncodeToString(r.Hash[:]),
+		Outcome: r.Outcome, RequestID: r.RequestID, Count: r.Count, Since: since, Prev: hex.EncodeToString(r.Prev[:]), Hash: hex.EncodeToString(r.Hash[:]),
 	}
 }
 
@@ -140,11 +149,45 @@ func (a *Admin) verifyAudit(w http.ResponseWriter, r *http.Request) {
 	web.Lasting(r.Context())
 	report, err := a.Store.VerifyAudit(r.Context())
 	v := AuditVerdict{
-		OK: len(report.Faults) == 0, Rows: report.Rows, Head: report.Head, Hash: hex.EncodeToString(report.Hash[:]),
+		OK: len(report.Faults) == 0, Rows: report.Rows, Floor: report.Floor, Head: report.Head, Hash: hex.EncodeToString(report.Hash[:]),
 		PublicKey: report.PublicKey, Faults: []AuditFault{},
 	}
 	for _, f := range report.Faults {
 		v.Faults = append(v.Faults, AuditFault(f))
 	}
 	answer(w, r, v, err)
+}
+
+// exportAudit writes the whole log. What goes wrong behind the first byte cuts
+// the answer off, which its reader sees.
+func (a *Admin) exportAudit(w http.ResponseWriter, r *http.Request) {
+	web.Lasting(r.Context())
+	var began bool
+	err := a.around(r, audit.AuditExport, "audit", func(ctx context.Context) error {
+		out := &patient{w: w, rc: http.NewResponseController(w)}
+		return audit.Export(ctx, a.Store, model.At(a.Now()), out, func() {
+			began = true
+			w.Header().Set("Content-Type", "application/jsonl")
+			w.Header().Set("Cache-Control", "no-store")
+		})
+	})
+	switch {
+	case err != nil && began:
+		panic(http.ErrAbortHandler)
+	case err != nil:
+		web.Fail(w, r, err)
+	}
+}
+
+// patient is an answer whose every write has exportPatience.
+type patient struct {
+	w  http.ResponseWriter
+	rc *http.ResponseController
+}
+
+func (p *patient) Write(b []byte) (int, error) {
+	if err := p.rc.SetWriteDeadline(time.Now().Add(exportPatience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return p.w.Write(b)
 }

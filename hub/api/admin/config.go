@@ -25,7 +25,7 @@ func (a *Admin) reloadConfig(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var changed json.RawMessage
-	err := a.audit.Around(r.Context(), by(r), audit.ConfigReload, "config", func(ctx context.Context) (err error) {
+	err := a.around(r, audit.ConfigReload, "config", func(ctx context.Context) (err error) {
 		changed, err = a.Config.Reload(ctx)
 		return err
 	})

@@ -194,7 +194,7 @@ func (a *Admin) actOnLetter(action audit.Action, refuse func(store.DeadLetter) s
 			}
 		}
 		if err == nil {
-			err = a.audit.Around(r.Context(), by(r), action, "deadletter/"+letterPrefix+hex.EncodeToString(d.UUID[:]), func(ctx context.Context) error {
+			err = a.around(r, action, "deadletter/"+letterPrefix+hex.EncodeToString(d.UUID[:]), func(ctx context.Context) error {
 				return do(a.Letters)(ctx, client, d)
 			})
 		}

@@ -79,11 +79,18 @@ func (a *Admin) replayJournal(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := Replayed{Plugin: req.Plugin}
-	err := a.audit.Around(r.Context(), by(r), audit.JournalReplay, "plugin/"+string(req.Plugin), func(ctx context.Context) (err error) {
+	err := a.around(r, audit.JournalReplay, "plugin/"+string(req.Plugin), func(ctx context.Context) (err error) {
 		out.Replayed, out.Waiting, err = a.Journal.Replay(ctx, req.Plugin)
 		return err
 	})
 	answer(w, r, out, err)
+}
+
+func exportSubject(plugin model.PluginID) string {
+	if plugin == "" {
+		return "journal"
+	}
+	return "plugin/" + string(plugin)
 }
 
 // exportPatience is how long one write of an export may take: a reader that is
@@ -100,6 +107,9 @@ func (a *Admin) exportJournal(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page, cursor, err := a.Journal.Entries(r.Context(), plugin, "", maxPage)
+	if err == nil {
+		err = a.Store.Audit(r.Context(), by(r).Did(audit.JournalExport, exportSubject(plugin)))
+	}
 	if err != nil {
 		web.Fail(w, r, err)
 		return

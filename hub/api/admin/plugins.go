@@ -167,7 +167,7 @@ func (a *Admin) operatePlugin(action audit.Action, do func(context.Context, mode
 			err = model.Errorf(model.Conflicting, string(action), "The plugin is switched off: enable it first.")
 		}
 		if err == nil {
-			err = a.audit.Around(r.Context(), by(r), action, "plugin/"+string(p.ID), func(ctx context.Context) error {
+			err = a.around(r, action, "plugin/"+string(p.ID), func(ctx context.Context) error {
 				return do(ctx, p.ID)
 			})
 		}

@@ -18,6 +18,7 @@ type Sweeper interface {
 	Forecast(ctx context.Context, id model.ClientID) ([]retention.Forecast, error)
 	Lateness(id model.ClientID) map[retention.Class]time.Duration
 	LastPass() time.Time
+	Ledger(ctx context.Context, id model.ClientID) ([]retention.Ledger, error)
 	Sweep(ctx context.Context) (map[retention.Class]int, error)
 }
 
@@ -115,7 +116,7 @@ func (a *Admin) runRetention(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := Sweep{Removed: map[string]int{}}
-	err = a.audit.Around(r.Context(), by(r), audit.RetentionRun, "retention", func(ctx context.Context) error {
+	err = a.around(r, audit.RetentionRun, "retention", func(ctx context.Context) error {
 		removed, err := a.Sweeper.Sweep(ctx)
 		for class, n := range removed {
 			out.Removed[string(class)] = n

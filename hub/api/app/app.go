@@ -16,6 +16,7 @@ import (
 	"github.com/channelhub/channelhub/hub/access"
 	"github.com/channelhub/channelhub/hub/accounts"
 	"github.com/channelhub/channelhub/hub/api/web"
+	"github.com/channelhub/channelhub/hub/audit"
 	"github.com/channelhub/channelhub/hub/flow/inbound"
 	"github.com/channelhub/channelhub/hub/flow/media"
 	"github.com/channelhub/channelhub/hub/flow/outbound"
@@ -50,6 +51,7 @@ type Options struct {
 	Signals  Signals            // nil: none
 	Logger   hclog.Logger       // nil: none
 	Metrics  *telemetry.Metrics // nil: none
+	Counts   *audit.Counts      // nil: nobody counts who reads what
 	Ends     *retention.Ends    // nil: content ends when it has been undelivered for too long
 	Now      func() time.Time   // nil: time.Now
 	// Patience is how long one write to a stream may take; a slower reader is
@@ -62,6 +64,7 @@ type App struct {
 	Options
 	acks    acks
 	readers readers
+	audit   *audit.Log
 	typing  *otter.Cache[typingKey, time.Time] // of the last typing signal
 	ending  chan struct{}
 	endOnce sync.Once
@@ -82,7 +85,7 @@ func New(o Options) *App {
 		o.Patience = streamPatience
 	}
 	return &App{
-		Options: o, ending: make(chan struct{}),
+		Options: o, ending: make(chan struct{}), audit: audit.New(o.Store),
 		typing: otter.Must(&otter.Options[typingKey, time.Time]{MaximumSize: typingCache}),
 	}
 }
@@ -102,6 +105,7 @@ func (a *App) Routes(mux *http.ServeMux) {
 	route("GET /v1/conversations", a.listConversations)
 	route("GET /v1/conversations/{id}", a.getConversation)
 	route("GET /v1/conversations/{id}/messages", a.listMessages)
+	route("GET /v1/conversations/{id}/context", a.getSessionContext)
 	route("POST /v1/conversations/{id}/typing", a.typingSignal)
 	route("POST /v1/conversations/{id}/read", a.readSignal)
 	route("POST /v1/conversations/{id}/end", a.endSession)
@@ -133,4 +137,15 @@ func (a *App) client(r *http.Request) (*store.Client, access.Principal, error) {
 	p := web.PrincipalOf(r.Context())
 	c, err := a.Store.Client(r.Context(), p.Client)
 	return c, p, err
+}
+
+// by is who is calling, for the audit log.
+func by(r *http.Request) audit.By {
+	p := web.PrincipalOf(r.Context())
+	return audit.By{Token: p.Token, Role: string(p.Role), RequestID: web.RequestID(r.Context())}
+}
+
+// read counts content that is handed out.
+func (a *App) read(p access.Principal, what audit.Action, n int) {
+	a.Counts.Access(audit.By{Token: p.Token, Role: string(p.Role)}, what, p.Client, n)
 }

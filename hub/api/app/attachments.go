@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/channelhub/channelhub/hub/api/web"
+	"github.com/channelhub/channelhub/hub/audit"
 	"github.com/channelhub/channelhub/hub/flow/media"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
@@ -82,6 +83,7 @@ func (a *App) getAttachment(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
+	a.read(p, audit.ReadAttachments, 1)
 	web.JSON(w, r, http.StatusOK, view)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/channelhub/channelhub/hub/api/web"
+	"github.com/channelhub/channelhub/hub/audit"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
 )
@@ -42,7 +43,7 @@ func (a *App) listConversations(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
-	client, _, err := a.client(r)
+	client, p, err := a.client(r)
 	if err != nil {
 		web.Fail(w, r, err)
 		return
@@ -78,6 +79,7 @@ func (a *App) listConversations(w http.ResponseWriter, r *http.Request) {
 		}
 		out, last = append(out, v), f
 	}
+	a.read(p, audit.ReadContacts, len(out))
 	web.JSON(w, r, http.StatusOK, web.ListOf(out, next))
 }
 
@@ -220,7 +222,7 @@ func (a *App) messagesOf(ctx context.Context, client *store.Client, h store.Hist
 }
 
 func (a *App) getConversation(w http.ResponseWriter, r *http.Request) {
-	client, _, err := a.client(r)
+	client, p, err := a.client(r)
 	if err != nil {
 		web.Fail(w, r, err)
 		return
@@ -235,6 +237,7 @@ func (a *App) getConversation(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
+	a.read(p, audit.ReadContacts, 1)
 	web.JSON(w, r, http.StatusOK, v)
 }
 
@@ -244,7 +247,7 @@ func (a *App) listMessages(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
-	client, _, err := a.client(r)
+	client, p, err := a.client(r)
 	if err != nil {
 		web.Fail(w, r, err)
 		return
@@ -288,5 +291,6 @@ func (a *App) listMessages(w http.ResponseWriter, r *http.Request) {
 		}
 		out = append(out, m)
 	}
+	a.read(p, audit.ReadMessages, len(out))
 	web.JSON(w, r, http.StatusOK, web.ListOf(out, next))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/access"
 	"github.com/channelhub/channelhub/hub/api/web"
+	"github.com/channelhub/channelhub/hub/audit"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
 	"github.com/channelhub/channelhub/hub/telemetry"
@@ -85,6 +86,7 @@ func (a *App) getEvents(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
+	a.read(p, audit.ReadEvents, len(got.events))
 	web.JSON(w, r, http.StatusOK, web.ListOf(got.events, next))
 }
 
@@ -279,6 +281,7 @@ func (a *App) streamEvents(w http.ResponseWriter, r *http.Request, client *store
 			a.Logger.Warn("an event stream ended early", telemetry.FieldClient, client.ID, "error", err)
 			return
 		}
+		a.read(p, audit.ReadEvents, len(got.events))
 		for i, ev := range got.events {
 			id, err := client.Cursor(ctx, got.ends[i])
 			if err != nil || s.event(id, ev) != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/channelhub/channelhub/hub/api/web"
+	"github.com/channelhub/channelhub/hub/audit"
 	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
@@ -240,6 +241,7 @@ func (a *App) getMessage(w http.ResponseWriter, r *http.Request) {
 		}
 		m := *shown
 		m.CreatedAt = &created
+		a.read(p, audit.ReadMessages, 1)
 		web.JSON(w, r, http.StatusOK, messageView{Message: m, AccountID: e.Account, ConversationID: e.Conversation})
 		return
 	}
@@ -256,6 +258,7 @@ func (a *App) getMessage(w http.ResponseWriter, r *http.Request) {
 	if a.Outbound.Sending(r.Context(), client, msg) {
 		v.Status = model.Sending
 	}
+	a.read(p, audit.ReadMessages, 1)
 	web.JSON(w, r, http.StatusOK, v)
 }
 
@@ -283,7 +286,12 @@ func (a *App) resolveMessage(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
-	msg, err := a.Outbound.Resolve(r.Context(), p.Client, model.MessageID(r.PathValue("id")), req.As)
+	// A client's rows and the audit log are never of one commit: the act is
+	// told before it begins.
+	id := model.MessageID(r.PathValue("id"))
+	msg, err := a.Outbound.ResolveRecorded(r.Context(), p.Client, id, req.As, func(ctx context.Context, do func(context.Context) error) error {
+		return a.audit.Around(ctx, by(r), audit.HeldResolve, "message/"+string(id), do)
+	})
 	if err != nil {
 		if model.Is(err, model.NotFound) {
 			err = errNoMessage

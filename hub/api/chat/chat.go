@@ -31,6 +31,9 @@ type Plugins interface {
 // Inbound makes durable what connectors tell.
 type Inbound interface {
 	AcceptResults(ctx context.Context, from inbound.Source, items []pluginhost.Item) []inbound.Result
+	// KeepContext keeps what is known of the browser for the session that the
+	// conversation has, unless s names that session, and returns it.
+	KeepContext(ctx context.Context, client *store.Client, conv model.ConversationID, s store.SessionContext) (model.SessionID, error)
 }
 
 // Outbound takes receipts of messages to the customer.

@@ -27,6 +27,7 @@ func (s *socket) greet(ctx context.Context, channel pluginhost.Limits) (at *posi
 		s.end(closeProtocol, "say hello in version 1")
 		return nil, false
 	}
+	s.known = s.knownBy(h)
 	ctx, cancel := context.WithTimeout(ctx, s.chat.limits.FrameWithin)
 	defer cancel()
 	token, err := s.admitVisitor(ctx, h.Token)
@@ -50,6 +51,7 @@ func (s *socket) greet(ctx context.Context, channel pluginhost.Limits) (at *posi
 		Limits: welcomeLimit{Text: channel.MaxText, Frame: s.chat.limits.FrameBytes, FramesPer10s: s.chat.limits.FramesPer10s},
 	}))
 	s.welcomed.Store(true)
+	s.keepKnown(ctx)
 	return at, true
 }
 

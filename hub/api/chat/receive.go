@@ -132,6 +132,12 @@ func (s *socket) accept(ctx context.Context, f frame, items []pluginhost.Item) [
 		s.chat.log.Warn("what a connector told of a frame was refused", telemetry.FieldAccount, s.account.ID, "error", failed)
 		return never(f, nackRejected, "This could not be taken.")
 	}
+	for _, r := range results {
+		if r.Event != "" {
+			s.keepKnown(ctx)
+			break
+		}
+	}
 	// Whoever repeats a frame whose first copy nobody was told of is told now.
 	s.chat.sockets.pokeAll(s.visit)
 	return encode(answer)

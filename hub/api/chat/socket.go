@@ -28,6 +28,7 @@ type socket struct {
 	client  *store.Client
 	visitor model.Address
 	visit   *visit
+	known   *knownOf
 
 	work  chan frame  // from the reader to the worker
 	out   chan []byte // from all to the writer

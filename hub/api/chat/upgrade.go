@@ -52,6 +52,7 @@ func (c *Chat) serveSocket(w http.ResponseWriter, r *http.Request) {
 	life, kill := context.WithCancel(context.WithoutCancel(r.Context()))
 	defer kill()
 	s := c.newSocket(conn, acct, addressGroup(c.opts.RemoteAddress(r)), kill)
+	s.known = &knownOf{ip: hostOf(c.opts.RemoteAddress(r)), userAgent: cut(r.UserAgent(), maxKnown)}
 	refused := c.sockets.admit(s)
 	defer func() { c.sockets.leave(s, s.visit) }()
 	c.opts.Metrics.ChatSockets(1)

@@ -71,6 +71,10 @@ type hello struct {
 	Version  int    `json:"version"`
 	Token    string `json:"token"`
 	Position string `json:"position"`
+
+	Page    json.RawMessage   `json:"page"`
+	Cookies map[string]string `json:"cookies"`
+	Data    json.RawMessage   `json:"data"`
 }
 
 type receipt struct {

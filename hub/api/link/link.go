@@ -16,6 +16,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/accounts"
 	"github.com/channelhub/channelhub/hub/api/web"
+	"github.com/channelhub/channelhub/hub/audit"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/blob"
 	"github.com/channelhub/channelhub/hub/store"
@@ -35,6 +36,7 @@ type Options struct {
 	Store    *store.Store
 	Accounts *accounts.Registry
 	Files    Files
+	Counts   *audit.Counts    // nil: nobody counts the files handed out
 	Logger   hclog.Logger     // nil: none
 	Now      func() time.Time // nil: time.Now
 }
@@ -81,10 +83,14 @@ func (l *Links) follow(w http.ResponseWriter, r *http.Request) {
 			web.Fail(w, r, err)
 			return
 		case ok:
+			l.o.Counts.Access(audit.LinkHolder, audit.ReadAttachments, link.Client, 1)
 			h.Set("Location", signed.URL)
 			w.WriteHeader(http.StatusFound)
 			return
 		}
+	}
+	if r.Method == http.MethodGet {
+		l.o.Counts.Access(audit.LinkHolder, audit.ReadAttachments, link.Client, 1)
 	}
 	l.serve(w, r, link.Client, a)
 }

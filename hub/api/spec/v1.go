@@ -130,6 +130,11 @@ func v1Conversations() []Operation {
 			Answers: []Answer{OK("Messages that are within retention.", web.List[model.Message]{}), missing},
 		},
 		{
+			ID: "getSessionContext", Method: "GET", Path: "/v1/conversations/{id}/context", Tag: tag, Summary: "What is known of the customer's browser during a session.",
+			Description: "Web chat only. It is in no event, and is gone from the instant at which the session ends.",
+			Params:      []Param{id}, Answers: []Answer{OK("The context.", SessionContext{}), Problem(404, "There is no such conversation, its session has ended, or nothing is known.")},
+		},
+		{
 			ID: "signalTyping", Method: "POST", Path: "/v1/conversations/{id}/typing", Tag: tag, Summary: "Tell the customer that somebody is typing.",
 			Description: "At most one in 3 seconds is passed on; the others are taken and dropped.",
 			Params:      []Param{id}, Answers: []Answer{NoContent("Taken; it may still not arrive."), missing},

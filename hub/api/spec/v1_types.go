@@ -85,6 +85,17 @@ type Conversation struct {
 	OptedOut    bool                 `json:"opted_out,omitempty" doc:"The customer wants no more messages."`
 }
 
+// SessionContext answers GET /v1/conversations/{id}/context.
+type SessionContext struct {
+	SessionID model.SessionID   `json:"session_id" doc:"The session that it lasts as long as."`
+	SetAt     model.Time        `json:"set_at" doc:"When it was last told."`
+	IP        string            `json:"ip,omitempty" doc:"The browser's address."`
+	UserAgent string            `json:"user_agent,omitempty" doc:"What the browser calls itself: its device."`
+	Page      json.RawMessage   `json:"page,omitempty" doc:"Where the customer is: url, title and referrer, without queries and fragments."`
+	Cookies   map[string]string `json:"cookies,omitempty" doc:"The cookies that the page selected."`
+	Data      json.RawMessage   `json:"data,omitempty" doc:"Private data that the page handed over: a JSON object."`
+}
+
 // ReadUpTo is the body of POST /v1/conversations/{id}/read.
 type ReadUpTo struct {
 	UpTo model.MessageID `json:"up_to" doc:"A message of this conversation; it and all before it were read."`

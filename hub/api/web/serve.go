@@ -26,6 +26,8 @@ type requestInfo struct {
 	principal access.Principal
 	fault     error
 	lasting   bool // it lasts as long as the caller likes
+	guarded   bool // it asks for a token
+	recorded  bool // what became of it is in the audit log
 
 	bodyTimeout time.Duration
 }
@@ -47,6 +49,9 @@ func noteFault(ctx context.Context, err error) { infoOf(ctx).fault = err }
 // takes says nothing about the hub.
 func Lasting(ctx context.Context) { infoOf(ctx).lasting = true }
 
+// Recorded tells that the audit log says what became of the request.
+func Recorded(ctx context.Context) { infoOf(ctx).recorded = true }
+
 // defaultBodyTimeout is for bodies of a few hundred KiB over a poor line.
 const defaultBodyTimeout = 10 * time.Second
 
@@ -56,6 +61,10 @@ type Options struct {
 	Metrics *telemetry.Metrics // nil: none
 	// BodyTimeout is how long a body may take to arrive. 0: 10 s.
 	BodyTimeout time.Duration
+	// Refused is told of each request behind Require that the answer's status
+	// refuses, 4xx, unless it is Recorded. The principal is empty when the
+	// token was none. It must not block. Nil: nobody is.
+	Refused func(p access.Principal, pattern string, status int)
 }
 
 // Handler puts the shared manners in front of a mux: a request id, answers to
@@ -88,6 +97,9 @@ func Handler(mux *http.ServeMux, o Options) http.Handler {
 				if !rec.wrote {
 					Fail(rec, r, model.Errorf(model.Internal, "serve request", "panic"))
 				}
+			}
+			if code := rec.status(); info.guarded && !info.recorded && code/100 == 4 && o.Refused != nil {
+				o.Refused(info.principal, pattern, code)
 			}
 			if info.fault != nil {
 				log.Error("a request failed", "route", pattern, "request_id", info.id, "error", info.fault)
@@ -197,16 +209,18 @@ type Authenticator interface {
 // Require lets only callers of the given roles through; no role means any.
 func Require(a Authenticator, next http.HandlerFunc, roles ...access.Role) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		info := infoOf(r.Context())
+		info.guarded = true
 		p, err := authenticate(a, r)
 		if err != nil {
 			Fail(w, r, err)
 			return
 		}
+		info.principal = p
 		if !allowed(p.Role, roles) {
 			Fail(w, r, model.Errorf(model.Denied, "authorize", "This token's role (%s) does not allow the call; it takes %s.", p.Role, roleList(roles)))
 			return
 		}
-		infoOf(r.Context()).principal = p
 		next(w, r)
 	}
 }

@@ -249,8 +249,8 @@ func TestCloserRepairs(t *testing.T) {
 			t.Errorf("behind write %d: ended by %q", n, conv.EndedBy)
 		}
 		if !broken {
-			if n != 4 {
-				t.Errorf("a pass took %d writes, want T, E, L and its place", n)
+			if n != 5 {
+				t.Errorf("a pass took %d writes, want T, E, L, its name and its place", n)
 			}
 			return
 		}

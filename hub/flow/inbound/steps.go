@@ -97,6 +97,9 @@ func (in *Inbound) promise(ctx context.Context, client *store.Client, acct accou
 			return store.StoredEvent{}, false, err
 		case !done.Stale:
 			failpoint.Hit("inbound.after_E")
+			if next.SessionEnded && ev.Type == model.ConversationEnded {
+				in.dropContext(ctx, client, dir.Conversation)
+			}
 			return done.Event, done.Fresh, nil
 		}
 		conv = done.Conversation

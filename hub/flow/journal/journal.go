@@ -177,9 +177,15 @@ func (j *Journal) route(log *store.Journal) *route {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	r := j.routes[log.Route]
-	if r == nil {
+	if r != nil && r.log == log {
+		return r
+	}
+	// A log that was dropped meanwhile must not come back.
+	if in, ok := j.journals.Find(log.Route); r == nil || ok && in == log {
 		r = &route{log: log, busy: make(chan struct{}, 1)}
-		j.routes[log.Route] = r
+		if ok && in == log {
+			j.routes[log.Route] = r
+		}
 	}
 	return r
 }

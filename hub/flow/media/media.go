@@ -22,6 +22,7 @@ import (
 	"github.com/channelhub/channelhub/hub/accounts"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/retention"
 	"github.com/channelhub/channelhub/hub/seal"
 	"github.com/channelhub/channelhub/hub/storage/blob"
 	"github.com/channelhub/channelhub/hub/store"
@@ -29,7 +30,7 @@ import (
 )
 
 // DueKind is the kind of due rows that remove files.
-const DueKind = "attachment"
+const DueKind = retention.AttachmentKind
 
 const (
 	// DefaultMaxSize is the largest file where neither the account nor its
@@ -74,6 +75,7 @@ type Media struct {
 	o       Options
 	scanner *clamd // nil: none
 	images  chan struct{}
+	places  map[model.ClientID]*place // Pass's own
 }
 
 // New returns a Media; Run must be running for files to be fetched.
@@ -88,7 +90,7 @@ func New(o Options) (*Media, error) {
 		o.ExternalURL = func() string { return "" }
 	}
 	scanner, err := parseClamd(o.Clamd)
-	return &Media{o: o, scanner: scanner, images: make(chan struct{}, imageSlots)}, err
+	return &Media{o: o, scanner: scanner, images: make(chan struct{}, imageSlots), places: map[model.ClientID]*place{}}, err
 }
 
 // Rules are what a file has to keep to.
@@ -287,16 +289,29 @@ func (m *Media) write(ctx context.Context, client model.ClientID, a *store.Attac
 		if counted.err != nil {
 			return counted.err // the body's own, with its code
 		}
-		return err
+		return outage(err)
 	}
 	a.SHA256, a.Size = hex.EncodeToString(sum.Sum(nil)), counted.n
 	return nil
 }
 
+// outage tells of a store of bytes that refuses the hub as of one that is away:
+// nobody who asks for a file is to blame for that, and the operator can mend
+// it. The store's own code stays in the chain.
+func outage(err error) error {
+	if !model.Is(err, model.Denied) {
+		return err
+	}
+	return &model.Error{Code: model.Unavailable, Op: "reach the store of files", Detail: "it refuses the hub's own role", Err: err}
+}
+
+// forgetWithin is what somebody who waits for an answer is kept for by it.
+const forgetWithin = time.Second
+
 // forget removes what a file that was not kept has left. What it cannot remove
-// goes at its end.
+// at once goes at its end.
 func (m *Media) forget(ctx context.Context, client *store.Client, due store.Due) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), scanWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetWithin)
 	defer cancel()
 	err := m.o.Blobs.For(client.ID).Discard(ctx, blob.Key(due.ID))
 	if err == nil {
@@ -323,7 +338,7 @@ func (m *Media) open(ctx context.Context, client model.ClientID, a store.Attachm
 	}
 	body, _, err := m.o.Blobs.For(client).Open(ctx, blob.Key(a.Blob), from)
 	if err != nil || !a.Hub {
-		return body, err
+		return body, outage(err)
 	}
 	plain, err := a.Key.Open(a.Place(client), body)
 	if err == nil && offset > 0 {
@@ -353,7 +368,7 @@ func (m *Media) Sign(ctx context.Context, client model.ClientID, a store.Attachm
 		return blob.Signed{}, false, model.Errorf(model.NotFound, "sign attachment", "The file is not there.")
 	}
 	signed, err = m.o.Blobs.For(client).SignGet(ctx, blob.Key(a.Blob), ttl, blob.As{ContentType: a.Mime, FileName: a.Name})
-	return signed, true, err
+	return signed, true, outage(err)
 }
 
 // Link returns a URL of the hub's own for a file, for at most ttl; zero is the

@@ -3,8 +3,11 @@ package media
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/channelhub/channelhub/hub/accounts"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
 	"github.com/channelhub/channelhub/hub/storage/blob"
@@ -19,11 +22,19 @@ const ConsumerName = "hub:media"
 const (
 	workEvery = 2 * time.Second
 	workPage  = 100
+	saveEvery = 1000 // rows
 	// fetchWithin bounds one try to fetch or scan a file.
 	fetchWithin = 5 * time.Minute
 	retryMin    = 5 * time.Second
 	retryMax    = 10 * time.Minute
 )
+
+// place is how far a client's feed is read, shard by shard. The marks may be
+// ahead of those that were saved, by rows that tell of no files.
+type place struct {
+	marks   []store.Position
+	unsaved int
+}
 
 // Run fetches and scans until ctx ends. Two hubs that run it do each other no
 // harm: a file that both fetch is kept once.
@@ -41,9 +52,13 @@ func (m *Media) Run(ctx context.Context) {
 }
 
 // Pass looks once at every client's feed for files to fetch, and does what is
-// to be done now. What fails is logged and done again later.
+// to be done now. What fails is logged and done again later. One Pass at a time.
 func (m *Media) Pass(ctx context.Context) {
-	for _, cl := range m.o.Accounts.Clients() {
+	clients := m.o.Accounts.Clients()
+	maps.DeleteFunc(m.places, func(id model.ClientID, _ *place) bool { // one that comes back may have a new feed
+		return !slices.ContainsFunc(clients, func(c accounts.Client) bool { return c.ID == id })
+	})
+	for _, cl := range clients {
 		client, err := m.o.Store.Client(ctx, cl.ID)
 		if err == nil {
 			err = m.find(ctx, client)
@@ -58,15 +73,22 @@ func (m *Media) Pass(ctx context.Context) {
 }
 
 // find notes the files that new events tell of as tasks, and moves on in the
-// feed: the tasks are durable before the place is.
+// feed: the tasks are durable before the place is. The place is written behind
+// rows that tell of files, and else now and then, since most tell of none: what
+// a crash forgets of it is read again for nothing.
 func (m *Media) find(ctx context.Context, client *store.Client) error {
-	place, err := client.Consumer(ctx, ConsumerName)
-	if err != nil {
-		return err
+	p := m.places[client.ID]
+	if p == nil {
+		saved, err := client.Consumer(ctx, ConsumerName)
+		if err != nil {
+			return err
+		}
+		p = &place{marks: saved.Marks}
+		m.places[client.ID] = p
 	}
 	for shard, log := range client.FeedLogs() {
 		for {
-			n := place.Marks[shard].N
+			n := p.marks[shard].N
 			rows, err := log.Read(ctx, n, workPage)
 			if model.Is(err, model.NotFound) {
 				if n, err = log.Floor(ctx); err == nil {
@@ -79,23 +101,41 @@ func (m *Media) find(ctx context.Context, client *store.Client) error {
 			if len(rows) == 0 {
 				break
 			}
-			for _, row := range rows {
-				for _, r := range row.Records {
-					if r.Kind == store.EventRecord && r.Files > 0 {
-						if err := m.note(ctx, client, r); err != nil {
-							return err
-						}
-					}
-				}
-			}
-			failpoint.Hit("media.after_tasks")
-			place.Marks[shard] = store.Position{N: rows[len(rows)-1].N}
-			if place, err = client.Acknowledge(ctx, ConsumerName, place.Marks); err != nil {
+			noted, err := m.noteAll(ctx, client, rows)
+			if err != nil {
 				return err
 			}
+			p.marks[shard] = store.Position{N: rows[len(rows)-1].N}
+			if p.unsaved += len(rows); !noted && p.unsaved < saveEvery {
+				continue
+			}
+			if _, err = client.Acknowledge(ctx, ConsumerName, p.marks); err != nil {
+				return err
+			}
+			p.unsaved = 0
 		}
 	}
 	return nil
+}
+
+// noteAll notes the files of these rows as tasks, and reports whether there
+// were any.
+func (m *Media) noteAll(ctx context.Context, client *store.Client, rows []store.LogRow) (noted bool, err error) {
+	for _, row := range rows {
+		for _, r := range row.Records {
+			if r.Kind != store.EventRecord || r.Files == 0 {
+				continue
+			}
+			if err := m.note(ctx, client, r); err != nil {
+				return noted, err
+			}
+			noted = true
+		}
+	}
+	if noted {
+		failpoint.Hit("media.after_tasks")
+	}
+	return noted, nil
 }
 
 func (m *Media) note(ctx context.Context, client *store.Client, r store.Record) error {

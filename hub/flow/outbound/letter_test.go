@@ -155,7 +155,8 @@ const (
 // newWorldIn is a world whose rows lie in a directory that outlives it.
 func newWorldIn(t *testing.T, dir string) *world {
 	t.Helper()
-	w := &world{t: t, accounts: accounts.NewRegistry(), provider: newProvider()}
+	w := &world{t: t, accounts: accounts.NewRegistry()}
+	w.provider = newProvider(w.now)
 	d, err := pebbletable.Open(filepath.Join(dir, "table"), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -232,7 +232,21 @@ func TestResolve(t *testing.T) {
 			out := w.pool(nil)
 			m := w.submit(out, "ada", "maybe")
 			w.await(m, model.Held)
-			if _, err := out.Resolve(t.Context(), acme, m.ID(), c.as); err != nil {
+			// What cannot be recorded does not happen.
+			full := model.Errorf(model.Unavailable, "record", "the log is away")
+			refuse := func(context.Context, func(context.Context) error) error { return full }
+			if _, err := out.ResolveRecorded(t.Context(), acme, m.ID(), c.as, refuse); !model.Is(err, model.Unavailable) {
+				t.Errorf("unrecorded: %v, want the log's error", err)
+			}
+			if _, msg, err := out.Message(t.Context(), acme, m.ID()); err != nil || msg.Status != model.Held {
+				t.Fatalf("unrecorded: the message is %s, %v; want it held", msg.Status, err)
+			}
+			recorded := 0
+			record := func(ctx context.Context, do func(context.Context) error) error {
+				recorded++
+				return do(ctx)
+			}
+			if _, err := out.ResolveRecorded(t.Context(), acme, m.ID(), c.as, record); err != nil {
 				t.Fatal(err)
 			}
 			w.await(m, c.end)
@@ -243,8 +257,8 @@ func TestResolve(t *testing.T) {
 			if c.as == outbound.ResolveRetry {
 				return
 			}
-			if _, err := out.Resolve(t.Context(), acme, m.ID(), c.as); err != nil {
-				t.Errorf("a repeat: %v", err)
+			if _, err := out.ResolveRecorded(t.Context(), acme, m.ID(), c.as, record); err != nil || recorded != 1 {
+				t.Errorf("a repeat: %v, recorded %d times; want once", err, recorded)
 			}
 			other := outbound.ResolveSent
 			if c.as == other {

@@ -25,18 +25,19 @@ type provider struct {
 	away       bool
 	scripts    map[string][]answer
 	attempts   []pluginhost.Delivery
-	open       map[string]int // attempts under way, by address
-	together   int            // the most attempts that one lane ever had under way
+	now        func() time.Time
+	open       map[string][]time.Time // until when attempts under way may send, by address
+	together   int                    // the most attempts that one lane ever had which might send
 }
 
-func newProvider() *provider {
+func newProvider(now func() time.Time) *provider {
 	return &provider{
 		descriptor: pluginhost.Descriptor{
 			Can: pluginhost.Capabilities{Send: true}, AddressKinds: []model.AddressKind{model.Phone},
 			Limits:         pluginhost.Limits{MaxText: 100, ContentTypes: []model.ContentType{model.ContentText}},
 			IdempotentSend: true,
 		},
-		scripts: map[string][]answer{}, open: map[string]int{},
+		scripts: map[string][]answer{}, now: now, open: map[string][]time.Time{},
 	}
 }
 
@@ -93,8 +94,14 @@ func (p *provider) Send(ctx context.Context, _ model.PluginID, d pluginhost.Deli
 	text, to := d.Message.Content.Text, d.To[0].Value
 	p.mu.Lock()
 	p.attempts = append(p.attempts, d)
-	p.open[to]++
-	p.together = max(p.together, p.open[to])
+	p.open[to] = append(p.open[to], d.SendUntil)
+	now, might := p.now(), 0
+	for _, until := range p.open[to] {
+		if now.Before(until) { // a later one is cut off, and may only be late to notice
+			might++
+		}
+	}
+	p.together = max(p.together, might)
 	do := sent
 	if s := p.scripts[text]; len(s) > 0 {
 		do, p.scripts[text] = s[0], s[1:]
@@ -103,7 +110,8 @@ func (p *provider) Send(ctx context.Context, _ model.PluginID, d pluginhost.Deli
 	defer func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.open[to]--
+		i := slices.Index(p.open[to], d.SendUntil)
+		p.open[to] = slices.Delete(p.open[to], i, i+1)
 	}()
 	return do(ctx, d)
 }

@@ -22,6 +22,16 @@ const (
 // Resolve ends the wait of a held delivery. Repeating it is harmless; a
 // delivery that is not held is model.Conflicting.
 func (o *Outbound) Resolve(ctx context.Context, id model.ClientID, msgID model.MessageID, as Resolution) (store.Outbound, error) {
+	return o.ResolveRecorded(ctx, id, msgID, as, func(ctx context.Context, do func(context.Context) error) error { return do(ctx) })
+}
+
+// ResolveRecorded is Resolve for who keeps a record of acts: what changes a
+// held delivery is handed to record, which does it or returns an error. A call
+// that changes nothing is not recorded.
+func (o *Outbound) ResolveRecorded(
+	ctx context.Context, id model.ClientID, msgID model.MessageID, as Resolution,
+	record func(ctx context.Context, do func(context.Context) error) error,
+) (store.Outbound, error) {
 	const op = "resolve message"
 	to, ok := map[Resolution]model.Status{ResolveRetry: model.Queued, ResolveSent: model.Sent, ResolveFailed: model.Failed}[as]
 	if !ok {
@@ -35,17 +45,22 @@ func (o *Outbound) Resolve(ctx context.Context, id model.ClientID, msgID model.M
 		return store.Outbound{}, err
 	}
 	held := false
-	msg, err = o.move(ctx, client, msg, func(m *store.Outbound) bool {
-		if held = m.Status == model.Held; !held {
-			return false
-		}
-		var failure *model.Failure
-		if to == model.Failed {
-			failure = &model.Failure{Code: codeUnknown, Detail: "resolved as failed"}
-		}
-		m.NextTry, m.HeldUntil = time.Time{}, time.Time{}
-		return o.change(m, to, 0, failure)
-	})
+	if msg.Status == model.Held {
+		err = record(ctx, func(ctx context.Context) (err error) {
+			msg, err = o.move(ctx, client, msg, func(m *store.Outbound) bool {
+				if held = m.Status == model.Held; !held {
+					return false
+				}
+				var failure *model.Failure
+				if to == model.Failed {
+					failure = &model.Failure{Code: codeUnknown, Detail: "resolved as failed"}
+				}
+				m.NextTry, m.HeldUntil = time.Time{}, time.Time{}
+				return o.change(m, to, 0, failure)
+			})
+			return err
+		})
+	}
 	if err != nil {
 		return store.Outbound{}, err
 	}

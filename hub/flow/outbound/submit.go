@@ -230,7 +230,7 @@ func (o *Outbound) compose(client *store.Client, r Request, t target, intent sto
 		Conversation: intent.Conversation, UUID: intent.UUID, Account: t.account.ID, SealKey: t.directory.Key(),
 		Status: model.Queued, Created: created, Moved: created, ExpireAfter: created.Add(t.expire),
 		ContentUntil: created.Add(keep.Undelivered), Expires: created.Add(max(keep.RowLife(), t.expire+time.Hour)),
-		Traceparent: r.TraceID, To: t.to,
+		Traceparent: r.TraceID, To: t.to, Intent: intent.Key,
 		Message: model.Message{Author: author, Content: &r.Content, ReplyTo: r.ReplyTo, Context: r.Context},
 	}
 	msg.Note(store.Move{Status: model.Queued, At: model.At(created)})

@@ -40,7 +40,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, accounts: accounts.NewRegistry(), provider: newProvider()}
+	w := &world{t: t, accounts: accounts.NewRegistry()}
+	w.provider = newProvider(w.now)
 	w.disk = &breaker{Driver: storetest.Pebble(t)}
 	w.rows = storetest.Over(t, table.New(w.disk, &table.Options{Now: w.now}), w.now)
 	w.configure(accounts.Account{})

@@ -40,6 +40,8 @@ type Options struct {
 	// OnError is told of each call that the driver did not take, whether it is
 	// tried again or given up. It must not log.
 	OnError func(err error)
+	// OnTaken is told of each batch that the driver took. It must not log.
+	OnTaken func()
 }
 
 // Sink is one stream of log lines. It is safe for concurrent use. It owns its
@@ -61,11 +63,13 @@ type Sink struct {
 }
 
 // entry is a record, or the count of records that would stand here, or
-// somebody who waits until what is before has been written.
+// somebody who waits until what is before has been written, or until records
+// of their own have been.
 type entry struct {
 	record  Record
 	dropped int
 	flushed chan<- error
+	deliver []Record // with flushed: what somebody waits for
 }
 
 var _ telemetry.LineWriter = (*Sink)(nil)
@@ -88,6 +92,9 @@ func New(d driver.Driver, opts *Options) *Sink {
 	}
 	if s.opts.OnError == nil {
 		s.opts.OnError = func(error) {}
+	}
+	if s.opts.OnTaken == nil {
+		s.opts.OnTaken = func() {}
 	}
 	if s.opts.OnDrop == nil {
 		s.opts.OnDrop = func(int) {}
@@ -185,14 +192,41 @@ func (s *Sink) wake() {
 // Flush returns once everything written before can be read where it went, or
 // with the error that kept it from there.
 func (s *Sink) Flush(ctx context.Context) error {
-	const op = "flush log"
+	return s.await(ctx, "flush log", nil)
+}
+
+// Deliver writes records behind what is queued and returns once they can be
+// read where they went. Unlike a Write it gives nothing up: an error says that
+// they may not all be there, and the caller keeps them. They are at most one
+// batch of the driver's, and the sink's from then on.
+func (s *Sink) Deliver(ctx context.Context, records []Record) error {
+	const op = "deliver to log"
+	size := 0
+	for _, r := range records {
+		size += len(r.Line)
+		if len(r.Line) > driver.MaxLineBytes || bytes.IndexByte(r.Line, '\n') >= 0 {
+			return model.Errorf(model.Invalid, op, "a line is too long, or more than one")
+		}
+	}
+	if len(records) > driver.MaxBatchRecords || size > driver.MaxBatchBytes {
+		return model.Errorf(model.Invalid, op, "the records are more than one batch")
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	return s.await(ctx, op, records)
+}
+
+// await queues somebody who waits, with records of their own or without, and
+// waits with them.
+func (s *Sink) await(ctx context.Context, op string, deliver []Record) error {
 	flushed := make(chan error, 1)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return model.Errorf(model.Unavailable, op, "the log is closed")
 	}
-	s.queue = append(s.queue, entry{flushed: flushed})
+	s.queue = append(s.queue, entry{flushed: flushed, deliver: deliver})
 	s.wake()
 	s.mu.Unlock()
 	select {
@@ -239,9 +273,16 @@ func (s *Sink) write(ctx context.Context) {
 				s.opts.OnDrop(b.fresh)
 			} else {
 				lost = 0
+				s.opts.OnTaken()
 			}
 		}
 		switch {
+		case b.deliver != nil:
+			err := s.hand(ctx, b.deliver)
+			if err == nil {
+				err = retry.Do(ctx, func() error { return s.d.Flush(ctx) })
+			}
+			b.flushed <- err
 		case b.flushed != nil:
 			err := retry.Do(ctx, func() error { return s.d.Flush(ctx) })
 			if err == nil && lost > 0 {
@@ -278,6 +319,7 @@ type batch struct {
 	fresh   int          // records among them that were logged
 	stands  int          // those, and the ones that lines among them report
 	flushed chan<- error // whom to tell once it is written
+	deliver []Record     // what they wait for, when it is records of their own
 	last    bool         // the sink is closed and nothing follows
 }
 
@@ -294,7 +336,7 @@ func (s *Sink) take(lost int) batch {
 	for ; n < len(s.queue) && len(b.records) < driver.MaxBatchRecords && b.flushed == nil; n++ {
 		e := s.queue[n]
 		if e.flushed != nil {
-			b.flushed = e.flushed
+			b.flushed, b.deliver = e.flushed, e.deliver
 			continue
 		}
 		if e.dropped > 0 {

@@ -45,7 +45,7 @@ func (h Handle) commit(ctx context.Context, apply apply, ops []Op) (Version, err
 	}
 	id := Version(model.NewRandom16())
 	unsure := false // whether an attempt so far may have landed unheard
-	err = retry(ctx, func() error {
+	err = try(ctx, func() error {
 		began := time.Now()
 		cost, err := apply(ctx, id, lowered)
 		h.spent("commit", began, cost, err)

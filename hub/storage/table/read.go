@@ -29,7 +29,7 @@ func (h Handle) Get(ctx context.Context, pk, sk string) (Row, error) {
 // read gets a row from the driver, expired or not, and retries.
 func (h Handle) read(ctx context.Context, key driver.Key) (driver.Row, error) {
 	var row driver.Row
-	err := retry(ctx, func() error {
+	err := try(ctx, func() error {
 		var cost driver.Cost
 		var err error
 		began := time.Now()
@@ -114,7 +114,7 @@ func (h Handle) Query(ctx context.Context, q Query) (Page, error) {
 
 func (h Handle) queryOnce(ctx context.Context, q driver.Query) (driver.Page, error) {
 	var page driver.Page
-	err := retry(ctx, func() error {
+	err := try(ctx, func() error {
 		var cost driver.Cost
 		var err error
 		began := time.Now()

@@ -27,6 +27,8 @@ type mode struct {
 	// after runs once the line is printed.
 	after    func(*connector)
 	describe func(*description)
+	// attached runs with the last call of a start.
+	attached func(*connector)
 }
 
 var modes = map[string]mode{
@@ -84,8 +86,8 @@ var modes = map[string]mode{
 	"refuser":    {describe: func(d *description) { d.version = "refuser" }},
 	// A child that keeps the pipes, in the group or out of it, and a parent
 	// that ends.
-	"child":   {after: func(*connector) { leaveChild(false) }},
-	"runaway": {after: func(*connector) { leaveChild(true) }},
+	"child":   {attached: func(*connector) { leaveChild(false) }},
+	"runaway": {attached: func(*connector) { leaveChild(true) }},
 }
 
 func main() {

@@ -55,6 +55,9 @@ func (c *connector) Describe(context.Context, *connectorv1.DescribeRequest) (*co
 // Attach dials the hub, and tells on standard error what it was given.
 func (c *connector) Attach(_ context.Context, req *connectorv1.AttachRequest) (*connectorv1.AttachResponse, error) {
 	c.dialHost(req)
+	if c.mode.attached != nil {
+		c.mode.attached(c)
+	}
 	return connectorv1.AttachResponse_builder{}.Build(), nil
 }
 

@@ -22,8 +22,8 @@ const (
 
 // Do runs call until it succeeds or fails for good, which is any code but
 // throttled and unavailable, or until time is up: the deadline of the context,
-// or else Budget. Then it returns the last error. A pause is never shorter
-// than the RetryAfter of the error.
+// or else Budget. Then it returns the last error, joined with the context's if
+// that has ended. A pause is never shorter than the RetryAfter of the error.
 func Do(ctx context.Context, call func() error) error {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -38,7 +38,7 @@ func Do(ctx context.Context, call func() error) error {
 		if e, ok := errors.AsType[*model.Error](err); ok {
 			pause = max(pause, e.RetryAfter)
 		}
-		if time.Until(deadline) <= pause {
+		if ctx.Err() == nil && time.Until(deadline) <= pause {
 			return err
 		}
 		if ended := sleep(ctx, pause); ended != nil {

@@ -94,7 +94,8 @@ test('the desk answers to its keys', async () => {
   await page.keyboard.press('Escape');
   await keys.waitFor({state: 'detached'});
   await page.keyboard.press('/');
-  await settle(() => page.getByRole('searchbox').evaluate((el) => el === document.activeElement));
+  const search = page.getByRole('searchbox');
+  await settle(() => search.evaluate((el) => el === document.activeElement));
   await page.keyboard.type(text);
   await settle(async () => await page.locator('.entry').count() === 1);
   await page.keyboard.press('Escape');
@@ -102,6 +103,16 @@ test('the desk answers to its keys', async () => {
   await settle(() => field.evaluate((el) => el === document.activeElement));
   await page.keyboard.type('j k r / ?');
   assert.equal(await field.inputValue(), 'j k r / ?');
+
+  // A key that comes before the browser has moved the focus out of a dialog it just closed.
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('?');
+  await keys.waitFor();
+  assert.ok(await search.evaluate((el) => {
+    document.querySelector('dialog').close();
+    document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: '/', bubbles: true, composed: true, cancelable: true}));
+    return el === document.activeElement;
+  }), 'the key behind the dialog was lost');
   await close();
 });
 

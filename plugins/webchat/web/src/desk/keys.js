@@ -8,7 +8,8 @@ export function useKeys(keys) {
     const onKeyDown = (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
       const target = event.composedPath()[0];
-      if (target instanceof Element && target.closest('input, textarea, select, dialog, [role="dialog"]')) return;
+      // A dialog that was just closed holds the focus until the browser comes round to moving it: its keys are the desk's.
+      if (target instanceof Element && target.closest('input, textarea, select, dialog[open], [role="dialog"]')) return;
       if (document.querySelector('dialog[open]')) return;
       const act = latest.current[event.key];
       if (!act) return;

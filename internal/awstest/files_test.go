@@ -1,0 +1,187 @@
+package awstest
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+
+	"github.com/channelhub/channelhub/hub/hubtest"
+	"github.com/channelhub/channelhub/internal/awslocal"
+)
+
+// onAWS is a hub with everything on AWS: rows, keys, attachments and logs. The
+// bucket of acme was made by the provisioner; its bytes lie on a server that
+// checks signatures and owners.
+type onAWS struct {
+	*hubtest.Hub
+	fleet *fleet
+	s3    *awslocal.S3Server
+	logs  *awslocal.Proxy
+}
+
+func newOnAWS(t *testing.T) *onAWS {
+	t.Helper()
+	s3 := awslocal.S3(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", s3.Access)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", s3.Secret)
+	f := newFleet(t)
+	makeBucket(t, s3, f.add(t))
+	if _, err := f.logs().CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &f.group}); err != nil {
+		t.Fatal(err)
+	}
+	logs := awslocal.NewProxy(t, f.moto)
+	return &onAWS{fleet: f, s3: s3, logs: logs, Hub: hubtest.New(t, &hubtest.Options{Config: fmt.Sprintf(`
+storage:
+  table: {driver: dynamodb, dynamodb: {table: %s, endpoint: %q}}
+  blob: {driver: s3, s3: {endpoint: %q}}
+  keys: {driver: kms, kms: {key_id: %q, endpoint: %q}}
+logging: {level: info, sink: cloudwatch, cloudwatch: {group: %s, retention: 0d, endpoint: %q}}
+aws: {region: eu-west-1}
+`, f.table, f.dynamo, s3.Endpoint, f.key, f.moto, f.group, logs.URL)})}
+}
+
+// attachment is one as the API shows it.
+type attachment struct {
+	ID, State, URL string
+	Size           int64
+}
+
+func (h *onAWS) upload(name, text string) hubtest.Answer {
+	return h.Call(hubtest.Desk, http.MethodPost, "/v1/attachments?name="+name, text, "Content-Type", "application/octet-stream")
+}
+
+// follow clicks a link, and returns where it leads and what lies there.
+func (h *onAWS) follow(t *testing.T, link string) (at *http.Response, body string) {
+	t.Helper()
+	resp, body := fetch(t, &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, link)
+	if resp.StatusCode != http.StatusFound {
+		return resp, body
+	}
+	return fetch(t, http.DefaultClient, resp.Header.Get("Location"))
+}
+
+// TestFilesOnAWS is an attachment's way over the bucket: uploaded by a CSR,
+// stored under the client's key, and read through a link and a signed URL that
+// no longer works when it was changed or its time is over.
+func TestFilesOnAWS(t *testing.T) {
+	h := newOnAWS(t)
+	a := h.upload("price.txt", "the price list")
+	var up attachment
+	if a.Status != http.StatusCreated {
+		t.Fatalf("upload: %d %s", a.Status, a.Body)
+	}
+	decode(t, a, &up)
+	if up.State != "ready" || up.Size != 14 || !strings.HasPrefix(up.URL, h.Public+"/a/") {
+		t.Errorf("uploaded: %+v", up)
+	}
+	at, body := h.follow(t, up.URL)
+	if at.StatusCode != http.StatusOK || body != "the price list" || at.Request.URL.Host == strings.TrimPrefix(h.Public, "http://") {
+		t.Errorf("the link led to %s: %d %q", at.Request.URL.Host, at.StatusCode, body)
+	}
+	if d := at.Header.Get("Content-Disposition"); !strings.HasPrefix(d, "attachment") {
+		t.Errorf("Content-Disposition is %q", d)
+	}
+	signed := at.Request.URL.String()
+	if at, _ := fetch(t, http.DefaultClient, strings.Replace(signed, "X-Amz-Expires=", "X-Amz-Expires=9", 1)); at.StatusCode != http.StatusForbidden {
+		t.Errorf("a changed URL is answered %d", at.StatusCode)
+	}
+	h.s3.SetClock(t, time.Now().Add(16*time.Minute))
+	if at, _ := fetch(t, http.DefaultClient, signed); at.StatusCode != http.StatusForbidden {
+		t.Errorf("a URL is answered %d after 16 minutes", at.StatusCode)
+	}
+	h.s3.SetClock(t, time.Time{})
+	for _, r := range h.s3.Requests(t) {
+		switch {
+		case r.Method == http.MethodPut && strings.Count(r.Path, "/") > 1: // not the bucket's own
+			if r.KeyID != h.fleet.key || !r.BucketKey || r.Owner != h.s3.Account {
+				t.Errorf("stored with %+v", r)
+			}
+		case strings.Contains(r.Path, "price"):
+			t.Errorf("the name of the file stands in %s", r.Path)
+		}
+	}
+	if a := h.Call(hubtest.Other, http.MethodPost, "/v1/attachments?name=a.txt", "a text", "Content-Type", "application/octet-stream"); a.Status/100 == 2 {
+		t.Errorf("a client without a bucket stored a file: %d %s", a.Status, a.Body)
+	}
+}
+
+// TestBucketsAway lets S3 refuse, throttle and hang under a hub at work:
+// messages go on, an upload is refused and can be repeated, /readyz names the
+// files, and all is well again without a restart.
+func TestBucketsAway(t *testing.T) {
+	h := newOnAWS(t)
+	for _, fault := range []string{awslocal.S3Refuse, awslocal.S3Slow, awslocal.S3Hang, awslocal.S3Deny} {
+		t.Run(fault, func(t *testing.T) {
+			h := &onAWS{Hub: h.In(t), fleet: h.fleet, s3: h.s3}
+			h.s3.Fail(t, fault, "", -1)
+			if a := h.upload("during.txt", "during the outage"); a.Status != http.StatusServiceUnavailable && a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
+				t.Errorf("an upload is answered %d %s", a.Status, a.Body)
+			}
+			h.Say("ada", "in-"+fault, "goes on")
+			h.Await(h.Send("ada", "as does this").ID, "sent")
+			h.Until("/readyz to name the files", func() error {
+				if got := stateOf(t, h.Hub, "blob"); got != "degraded" {
+					return fmt.Errorf("it says %s", got)
+				}
+				return nil
+			})
+			if a := h.Call("", http.MethodGet, "/readyz", nil); a.Status != http.StatusOK {
+				t.Errorf("/readyz is %d although messages go on", a.Status)
+			}
+			h.s3.Fail(t, "", "", 0)
+			h.Until("the files to be well again", func() error {
+				if got := stateOf(t, h.Hub, "blob"); got != "ok" {
+					return fmt.Errorf("it says %s", got)
+				}
+				return nil
+			})
+			if a := h.upload("after.txt", "after the outage"); a.Status != http.StatusCreated {
+				t.Errorf("an upload is answered %d %s", a.Status, a.Body)
+			}
+		})
+	}
+}
+
+// TestLogAway lets CloudWatch Logs refuse, throttle and hang under a hub at
+// work: messages go on, /readyz names the log, what could not be written is
+// counted, and all is well again without a restart.
+func TestLogAway(t *testing.T) {
+	h := newOnAWS(t)
+	for name, fault := range map[string]awslocal.Fault{
+		"refusing": awslocal.Deny, "throttling": awslocal.Throttle, "hanging": awslocal.Hang,
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &onAWS{Hub: h.In(t), fleet: h.fleet, logs: h.logs}
+			h.logs.Set(fault)
+			// Something to log: what breaks a limit of the format.
+			long := map[string]string{"id": name, "from": "ada", "text": strings.Repeat("long ", 20_000)}
+			if a := h.Hook(long); a.Status != http.StatusOK {
+				t.Fatalf("webhook: %d %s", a.Status, a.Body)
+			}
+			h.Say("ada", "in-"+name, "goes on")
+			h.Until("/readyz to name the log", func() error {
+				if got := stateOf(t, h.Hub, "log"); got != "degraded" {
+					return fmt.Errorf("it says %s", got)
+				}
+				return nil
+			})
+			h.Await(h.Send("ada", "as does this").ID, "sent")
+			if a := h.Call("", http.MethodGet, "/readyz", nil); a.Status != http.StatusOK {
+				t.Errorf("/readyz is %d although messages go on", a.Status)
+			}
+			h.logs.Set(awslocal.Pass)
+			long["id"] += " again"
+			h.Hook(long)
+			h.Until("the log to be well again", func() error {
+				if got := stateOf(t, h.Hub, "log"); got != "ok" {
+					return fmt.Errorf("it says %s", got)
+				}
+				return nil
+			})
+		})
+	}
+}
