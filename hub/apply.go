@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,7 +43,7 @@ func (h *Hub) apply(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	var starting sync.WaitGroup
-	errs := make([]error, 0, len(cfg.Plugins))
+	var faults []model.Fault
 	var mu sync.Mutex
 	for id, p := range cfg.Plugins {
 		spec, err := h.specInForce(ctx, id, p)
@@ -53,19 +54,30 @@ func (h *Hub) apply(ctx context.Context, cfg *config.Config) error {
 		starting.Go(func() {
 			if err := h.plugins.Start(ctx, spec); err != nil {
 				mu.Lock()
-				errs = append(errs, fmt.Errorf("plugin %s (%s): %w", id, cfg.Where("plugins", string(id), "path"), err))
+				faults = append(faults, pluginFaults(cfg, id, err)...)
 				mu.Unlock()
 			}
 		})
 	}
 	starting.Wait()
-	if len(errs) > 0 {
-		return errs[0]
+	if len(faults) > 0 {
+		return startFaults(faults)
 	}
 	for _, acct := range h.accounts.Accounts("") {
 		h.openAccount(ctx, acct)
 	}
 	return nil
+}
+
+// startFaults is one error of all that keeps connectors from being started, a
+// line each.
+func startFaults(faults []model.Fault) error {
+	slices.SortFunc(faults, func(a, b model.Fault) int { return strings.Compare(a.Field, b.Field) })
+	lines := make([]string, len(faults))
+	for i, f := range faults {
+		lines[i] = f.Field + ": " + f.Detail
+	}
+	return errors.New(strings.Join(lines, "\n"))
 }
 
 // openAccount tells the connector of an account, and notes how that went.

@@ -95,6 +95,7 @@ type Hub struct {
 	wired    atomic.Bool // the rooms above are there
 
 	config    atomic.Pointer[config.Config]
+	read      atomic.Pointer[config.Sources] // by the last reload, in force or not; nil: none yet
 	reloading sync.Mutex
 	revision  atomic.Uint64
 

@@ -46,7 +46,8 @@ func (h *Hub) Reload(ctx context.Context) (*config.Difference, error) {
 }
 
 func (h *Hub) reload(ctx context.Context) (*config.Difference, error) {
-	next, diff, err := h.loadNext(ctx)
+	next, diff, read, err := h.loadNext(ctx)
+	h.read.Store(&read)
 	if err != nil {
 		return nil, err
 	}
@@ -76,15 +77,21 @@ func (h *Hub) reload(ctx context.Context) (*config.Difference, error) {
 }
 
 // loadNext reads the sources and says how they differ from what is in force.
-func (h *Hub) loadNext(ctx context.Context) (*config.Config, *config.Difference, error) {
+// What was read is returned with a fault as well.
+func (h *Hub) loadNext(ctx context.Context) (*config.Config, *config.Difference, config.Sources, error) {
 	if h.opts.Load == nil {
-		return nil, nil, model.Errorf(model.Precondition, "reload configuration", "this hub was started without files to read again")
+		return nil, nil, config.Sources{}, model.Errorf(model.Precondition, "reload configuration", "this hub was started without files to read again")
 	}
+	now := h.config.Load()
 	next, _, err := h.opts.Load(ctx)
 	if err != nil {
-		return nil, nil, configProblem(err)
+		read := now.Sources()
+		if faults, ok := errors.AsType[*config.FaultsError](err); ok {
+			read = faults.Sources
+		}
+		return nil, nil, read, configProblem(err)
 	}
-	return next, config.Diff(h.config.Load(), next), nil
+	return next, config.Diff(now, next), next.Sources(), nil
 }
 
 // configProblem turns the faults of a configuration into ones that the admin
@@ -94,7 +101,7 @@ func configProblem(err error) error {
 	if !ok {
 		return fmt.Errorf("reload configuration: %w", err)
 	}
-	out := &model.Error{Code: model.Invalid, Op: "reload configuration", Detail: "The configuration has faults; nothing was changed.", Err: err}
+	out := &model.Error{Code: model.Invalid, Op: "reload configuration", Detail: "The configuration has faults; nothing was changed."}
 	for _, f := range found.Faults {
 		detail := f.Detail
 		if f.Suggestion != "" {
@@ -266,10 +273,16 @@ func (h *Hub) watch(ctx context.Context) {
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	for ctx.Err() == nil {
+		// What the last load read, and not what is in force: files that were
+		// found faulty are read again when they change, and no sooner.
+		from := h.config.Load().Sources()
+		if read := h.read.Load(); read != nil {
+			from = *read
+		}
 		changed := make(chan struct{}, 1)
 		round, end := context.WithCancel(ctx)
 		go func() {
-			err := config.Watch(round, h.config.Load(), func() {
+			err := config.Watch(round, from, func() {
 				select {
 				case changed <- struct{}{}:
 				default:
@@ -326,7 +339,7 @@ func (c control) Account(id model.AccountID) (admin.Switch, bool) {
 func (c control) Effective() (json.RawMessage, error) { return json.Marshal(c.h.config.Load()) }
 
 func (c control) Diff(ctx context.Context) (json.RawMessage, error) {
-	_, diff, err := c.h.loadNext(ctx)
+	_, diff, _, err := c.h.loadNext(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -71,14 +71,16 @@ func (c *checker) listener(p path, address string, files TLS, behindProxy bool) 
 		c.fault(at, err.Error(), "write host:port, for example 127.0.0.1:8080")
 		return
 	}
-	if loopback(host) {
-		return
-	}
-	if !files.Enabled() && !behindProxy {
+	plain := !files.Enabled() && !behindProxy
+	switch {
+	case loopback(host):
+	case plain && c.cfg.Demo: // one fault a place, and both of them at once
+		c.fault(at, "would serve plain text and the demo beyond loopback",
+			"set demo: false and tls, or behind_proxy: true when a proxy in front ends TLS, or listen on 127.0.0.1")
+	case plain:
 		c.fault(at, "would serve plain text beyond loopback",
 			"set tls, or behind_proxy: true when a proxy in front ends TLS, or listen on 127.0.0.1")
-	}
-	if c.cfg.Demo {
+	case c.cfg.Demo:
 		c.fault(at, "is not on loopback, which demo: true does not allow", "set demo: false, or listen on 127.0.0.1")
 	}
 }

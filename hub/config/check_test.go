@@ -50,6 +50,17 @@ func TestListenerTLS(t *testing.T) {
 	}
 }
 
+// TestListenerFaultsAtOnce: who mends one is not sent back for the other.
+func TestListenerFaultsAtOnce(t *testing.T) {
+	file := t.TempDir() + "/hub.yaml"
+	writeFile(t, file, "demo: true\nlisteners: {public: {address: 0.0.0.0:0}}\n")
+	_, _, err := Load(t.Context(), &Options{Files: []string{file}, Env: noEnvironment})
+	faults, ok := errors.AsType[*FaultsError](err)
+	if !ok || len(faults.Faults) != 1 || !strings.Contains(faults.Faults[0].Detail, "plain text and the demo") {
+		t.Errorf("got %v, want one fault that names both", err)
+	}
+}
+
 func writeKeyPair(t *testing.T, name string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -56,6 +56,8 @@ func (w Warning) String() string { return Fault(w).String() }
 // in the order of files and lines.
 type FaultsError struct {
 	Faults []Fault
+	// Sources is what was read.
+	Sources Sources
 }
 
 // Error writes every fault with its excerpt, one after the other.
@@ -106,13 +108,9 @@ func (r *report) touches(p path) bool {
 	return false
 }
 
-// err returns the faults as an error, or nil when there are none.
-func (r *report) err() error {
-	if len(r.faults) == 0 {
-		return nil
-	}
+func (r *report) sortedFaults() []Fault {
 	slices.SortStableFunc(r.faults, r.compare)
-	return &FaultsError{Faults: slices.Compact(r.faults)}
+	return slices.Compact(r.faults)
 }
 
 func (r *report) sortedWarnings() []Warning {

@@ -53,8 +53,8 @@ func FuzzLoad(f *testing.F) {
 		writeFile(t, again, out.String())
 		r := newReport()
 		parseYAML(again, []byte(out.String()), r)
-		if err := r.err(); err != nil {
-			t.Errorf("what is printed is not YAML: %v\n%s", err, out.String())
+		if faults := r.sortedFaults(); len(faults) > 0 {
+			t.Errorf("what is printed is not YAML: %v\n%s", faults, out.String())
 		}
 	})
 }

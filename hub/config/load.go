@@ -30,12 +30,10 @@ type Options struct {
 
 // origin remembers how a Config was loaded.
 type origin struct {
-	files    []string        // every file read, in order
-	digest   digest          // of their names and contents
-	patterns []string        // include globs, relative to the working directory
-	places   map[path]place  // where each value was written
-	keys     map[path]place  // where the key of it was written, in files
-	raw      map[path]string // text of the values that hold references
+	Sources
+	places map[path]place  // where each value was written
+	keys   map[path]place  // where the key of it was written, in files
+	raw    map[path]string // text of the values that hold references
 }
 
 // Load reads, merges and checks a configuration. Either the configuration is
@@ -69,8 +67,8 @@ func Load(ctx context.Context, opts *Options) (*Config, []Warning, error) {
 	}
 
 	o := &origin{
-		files: files.names, digest: fingerprint(files.texts), patterns: files.patterns,
-		places: map[path]place{}, keys: map[path]place{}, raw: map[path]string{},
+		Sources: Sources{files: files.names, digest: fingerprint(files.texts), patterns: files.patterns},
+		places:  map[path]place{}, keys: map[path]place{}, raw: map[path]string{},
 	}
 	tree, err := o.merge(layers)
 	if err != nil {
@@ -94,8 +92,8 @@ func Load(ctx context.Context, opts *Options) (*Config, []Warning, error) {
 		c := &checker{cfg: cfg, report: r, places: o.places}
 		c.check()
 	}
-	if err := r.err(); err != nil {
-		return nil, r.sortedWarnings(), err
+	if faults := r.sortedFaults(); len(faults) > 0 {
+		return nil, r.sortedWarnings(), &FaultsError{Faults: faults, Sources: o.Sources}
 	}
 	return cfg, r.sortedWarnings(), nil
 }

@@ -43,7 +43,7 @@ func (c *Config) ValidateAccountSettings(client model.ClientID, account model.Ac
 	for _, f := range found {
 		s.add(f)
 	}
-	_ = s.report.err() // sorts
+	s.report.faults = s.report.sortedFaults()
 	return s.report.faults, nil
 }
 

@@ -18,18 +18,34 @@ import (
 // editor or a deployment writes several files, and each in several steps.
 const gatherFor = 500 * time.Millisecond
 
-// Watch calls onChange after the files of cfg, or those that its include
-// patterns match, have changed in name or content and then been left alone for
-// half a second. It watches their directories, so it survives editors that
+// Sources is what a load read: files, what they held then, and the include
+// patterns among them. The zero value is no file at all.
+type Sources struct {
+	files    []string // in the order they were read
+	digest   digest   // of their names and contents
+	patterns []string // relative to the working directory
+}
+
+// Sources returns what the configuration was read from.
+func (c *Config) Sources() Sources {
+	if c.origin == nil {
+		return Sources{}
+	}
+	return c.origin.Sources
+}
+
+// Watch calls onChange after the files of the last load, or those that its
+// include patterns match, have changed in name or content and then been left
+// alone for half a second. It watches their directories, so it survives editors that
 // replace a file and the symbolic link that Kubernetes swaps. Files that a
 // ${file:…} reference reads are not watched.
 //
 // Watch returns nil when ctx ends, and an error when it cannot watch.
 // onChange runs on the goroutine of Watch: changes during it are gathered and
-// not lost. After a successful reload the caller ends this Watch and starts
-// another with the new Config, since its includes may be others.
-func Watch(ctx context.Context, cfg *Config, onChange func()) error {
-	if cfg.origin == nil || len(cfg.origin.files) == 0 {
+// not lost. After a reload the caller ends this Watch and starts another with
+// what was read then, with or without fault, since its includes may be others.
+func Watch(ctx context.Context, from Sources, onChange func()) error {
+	if len(from.files) == 0 {
 		<-ctx.Done()
 		return nil
 	}
@@ -38,7 +54,7 @@ func Watch(ctx context.Context, cfg *Config, onChange func()) error {
 		return fmt.Errorf("watch configuration: %w", err)
 	}
 	defer func() { _ = watcher.Close() }() // nothing is left to lose
-	w := &watched{origin: cfg.origin, last: cfg.origin.digest, add: watcher.Add}
+	w := &watched{Sources: from, add: watcher.Add}
 	if err := w.follow(); err != nil {
 		return err
 	}
@@ -47,9 +63,8 @@ func Watch(ctx context.Context, cfg *Config, onChange func()) error {
 
 // watched is the set of files under watch.
 type watched struct {
-	origin *origin
-	add    func(dir string) error
-	last   digest
+	Sources
+	add func(dir string) error
 }
 
 // gather waits for a quiet half second after each burst of events, and once at
@@ -76,18 +91,18 @@ func (w *watched) gather(ctx context.Context, events <-chan fsnotify.Event, errs
 			if err := w.follow(); err != nil {
 				return err
 			}
-			if now := fingerprint(w.texts()); now != w.last {
-				w.last = now
+			if now := fingerprint(w.texts()); now != w.digest {
+				w.digest = now
 				onChange()
 			}
 		}
 	}
 }
 
-// files lists what the configuration would be read from now.
-func (w *watched) files() []string {
-	names := append([]string{}, w.origin.files...)
-	for _, pattern := range w.origin.patterns {
+// matching lists what the configuration would be read from now.
+func (w *watched) matching() []string {
+	names := append([]string{}, w.files...)
+	for _, pattern := range w.patterns {
 		matches, err := filepath.Glob(pattern)
 		if err != nil {
 			continue // Load has reported the pattern
@@ -101,13 +116,13 @@ func (w *watched) files() []string {
 // nothing; a directory that is not there yet is seen to come by its parent.
 func (w *watched) follow() error {
 	dirs := map[string]bool{}
-	for _, name := range w.files() {
+	for _, name := range w.matching() {
 		dirs[filepath.Dir(name)] = true
 		if target, err := filepath.EvalSymlinks(name); err == nil {
 			dirs[filepath.Dir(target)] = true
 		}
 	}
-	for _, pattern := range w.origin.patterns {
+	for _, pattern := range w.patterns {
 		dirs[fixedDir(pattern)] = true
 	}
 	for dir := range dirs {
@@ -137,7 +152,7 @@ func fixedDir(pattern string) string {
 // texts reads all files that can be read, by absolute name.
 func (w *watched) texts() map[string][]byte {
 	texts := map[string][]byte{}
-	for _, name := range w.files() {
+	for _, name := range w.matching() {
 		if text, err := os.ReadFile(name); err == nil {
 			texts[absolute(name)] = text
 		}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -31,7 +32,7 @@ func TestGather(t *testing.T) {
 		events, errs := make(chan fsnotify.Event), make(chan error)
 		ctx, cancel := context.WithCancel(t.Context())
 		changes := make(chan time.Time, 10)
-		w := &watched{origin: cfg.origin, last: cfg.origin.digest, add: func(string) error { return nil }}
+		w := &watched{Sources: cfg.Sources(), add: func(string) error { return nil }}
 		done := make(chan error)
 		go func() { done <- w.gather(ctx, events, errs, func() { changes <- time.Now() }) }()
 		settle := func() int {
@@ -81,10 +82,43 @@ func TestGatherSeesWhatChangedBeforeIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		changed := 0
-		w := &watched{origin: cfg.origin, last: cfg.origin.digest, add: func(string) error { return nil }}
+		w := &watched{Sources: cfg.Sources(), add: func(string) error { return nil }}
 		err := w.gather(ctx, nil, nil, func() { changed++; cancel() })
 		if err != nil || changed != 1 {
 			t.Errorf("%d changes, %v; want 1", changed, err)
+		}
+	})
+}
+
+// TestGatherAfterFaults: what was found faulty is not a change by itself, and
+// a file that only the faulty load read is watched.
+func TestGatherAfterFaults(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, dir+"/hub.yaml", "include: [more/*.yaml]\n")
+	writeFile(t, dir+"/more/a.yaml", "demmo: true\n")
+	_, _, err := Load(t.Context(), &Options{Files: []string{dir + "/hub.yaml"}})
+	faults, ok := errors.AsType[*FaultsError](err)
+	if !ok {
+		t.Fatalf("error %v, want faults", err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		changes := 0
+		w := &watched{Sources: faults.Sources, add: func(string) error { return nil }}
+		events, done := make(chan fsnotify.Event), make(chan error)
+		go func() { done <- w.gather(ctx, events, nil, func() { changes++ }) }()
+		for want, text := range []string{"demmo: true\n", "demo: true\n"} {
+			writeFile(t, dir+"/more/a.yaml", text)
+			events <- fsnotify.Event{}
+			time.Sleep(10 * gatherFor)
+			synctest.Wait()
+			if changes != want {
+				t.Errorf("%d changes after %q, want %d", changes, text, want)
+			}
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	})
 }
@@ -148,7 +182,7 @@ func TestWatch(t *testing.T) {
 			cfg := load(t, dir+"/hub.yaml")
 			ctx, cancel := context.WithCancel(t.Context())
 			changed, done := make(chan struct{}, 10), make(chan error)
-			go func() { done <- Watch(ctx, cfg, func() { changed <- struct{}{} }) }()
+			go func() { done <- Watch(ctx, cfg.Sources(), func() { changed <- struct{}{} }) }()
 			test.change(t, dir)
 			<-changed
 			cancel()

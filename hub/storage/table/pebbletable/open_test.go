@@ -133,7 +133,42 @@ func flip(t *testing.T, pattern string) (name string) {
 	return name
 }
 
+// remove takes away the files that match.
+func remove(t *testing.T, pattern string) {
+	t.Helper()
+	names, err := filepath.Glob(pattern)
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no file %s, %v", pattern, err)
+	}
+	for _, name := range names {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestDamageIsNamed: what is damaged or gone keeps the store from opening, and
+// is never taken for an empty directory.
 func TestDamageIsNamed(t *testing.T) {
+	for name, pattern := range map[string]string{"marker": "marker.manifest.*", "manifest": "MANIFEST-*", "table": "*.sst"} {
+		t.Run(name+" gone", func(t *testing.T) {
+			dir := filled(t)
+			if name == "table" {
+				if err := open(t, dir, nil).Close(); err != nil { // what the log held is in a table now
+					t.Fatal(err)
+				}
+			}
+			remove(t, filepath.Join(dir, pattern))
+			before, err := os.ReadDir(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			refuses(t, dir, model.Corrupt, dir, "backup")
+			if after, err := os.ReadDir(dir); err != nil || len(after) < len(before) {
+				t.Errorf("%d files were left of %d, %v", len(after), len(before), err)
+			}
+		})
+	}
 	t.Run("log", func(t *testing.T) {
 		dir := filled(t)
 		refuses(t, dir, model.Corrupt, flip(t, filepath.Join(dir, "*.log")), "backup")

@@ -9,6 +9,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -82,10 +85,43 @@ func Open(dir string, opts *Options) (*Store, error) {
 		return nil, openError("lock data directory "+dir, err)
 	}
 	st.lock = lock
+	if err := checkMarker(fs, dir); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	if err := st.open(fs); err != nil {
 		return nil, err
 	}
 	return st, nil
+}
+
+// checkMarker refuses a directory that holds rows and has lost the file that
+// says which manifest counts: Pebble would take it for an empty one and begin
+// anew over what is there. The marker is on disk before any such file.
+func checkMarker(fs vfs.FS, dir string) error {
+	names, err := fs.List(dir)
+	if err != nil {
+		return openError("list data directory "+dir, err)
+	}
+	data := ""
+	for _, name := range names {
+		if strings.HasPrefix(name, "marker.manifest.") {
+			return nil
+		}
+		if ext := path.Ext(name); ext == ".sst" || ext == ".log" {
+			data = name
+		}
+	}
+	if data == "" {
+		return nil
+	}
+	return damaged(fs.PathJoin(dir, "marker.manifest.*")+" is missing beside "+data, dir, nil)
+}
+
+func damaged(what, dir string, err error) error {
+	return &model.Error{
+		Code: model.Corrupt, Op: "open table", Err: err,
+		Detail: what + ": restore data directory " + dir + " from a backup, or move it away to start empty",
+	}
 }
 
 // makeDir makes dir and the parents it lacks, and syncs the parents: a new
@@ -146,6 +182,9 @@ func (st *Store) open(fs vfs.FS) error {
 
 // explain says which directory or file keeps the store from opening.
 func (st *Store) explain(err error, g *guard) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return damaged("a file of "+st.dir+" is missing", st.dir, err) // the cause names it
+	}
 	if !pebble.IsCorruptionError(err) {
 		return openError("open data directory "+st.dir, err)
 	}
@@ -155,10 +194,7 @@ func (st *Store) explain(err error, g *guard) error {
 	} else if name := g.lastRead.Load(); name != nil {
 		file = *name
 	}
-	return &model.Error{
-		Code: model.Corrupt, Op: "open table", Err: err,
-		Detail: fmt.Sprintf("%s is damaged: restore data directory %s from a backup, or move it away to start empty", file, st.dir),
-	}
+	return damaged(file+" is damaged", st.dir, err)
 }
 
 func openError(what string, err error) error {
