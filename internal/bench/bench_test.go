@@ -50,8 +50,9 @@ func TestBench(t *testing.T) {
 	if r["judged"] != true {
 		t.Error("one round of the baseline cannot spread, and yet it was not judged")
 	}
-	// Processor time counts in steps longer than this round.
-	zero := map[string]bool{".bare.cpu_us_per_message": true, ".inbound.cpu_us_per_message": true, ".inbound.plugin_cpu_us_per_message": true, ".outbound.cpu_us_per_message": true, ".outbound.plugin_cpu_us_per_message": true}
+	// Processor time counts in steps longer than this round, and the keys of so
+	// few messages are asked for before them.
+	zero := map[string]bool{".write_units.requests.kms_per_1000_messages": true, ".bare.cpu_us_per_message": true, ".inbound.cpu_us_per_message": true, ".inbound.plugin_cpu_us_per_message": true, ".outbound.cpu_us_per_message": true, ".outbound.plugin_cpu_us_per_message": true}
 	walk("", r, func(path string, median any) {
 		if n, ok := median.(float64); !ok || n <= 0 && !zero[strings.TrimSuffix(path, ".median")] {
 			t.Errorf("%s is %v", path, median)
@@ -73,7 +74,8 @@ func walk(path string, v any, visit func(path string, n any)) {
 		return
 	}
 	for name, v := range fields {
-		if name == "median" || path == ".write_units" {
+		_, more := v.(map[string]any)
+		if name == "median" || strings.HasPrefix(path, ".write_units") && !more {
 			visit(path+"."+name, v)
 			continue
 		}
