@@ -35,8 +35,10 @@ type Problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 	Faults []struct {
-		Field  string `json:"field"`
-		Detail string `json:"detail"`
+		Field   string `json:"field"`
+		Pointer string `json:"pointer"`
+		In      string `json:"in"`
+		Detail  string `json:"detail"`
 	} `json:"faults"`
 	RequestID string `json:"request_id"`
 }

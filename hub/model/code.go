@@ -79,10 +79,24 @@ func (c Code) Title() string {
 // Temporary reports whether the same request may succeed later unchanged.
 func (c Code) Temporary() bool { return c == Throttled || c == Unavailable || c == Conflicting }
 
+// FaultIn is a part of a request other than its body.
+type FaultIn string
+
+// The parts of a request that faults are in.
+const (
+	InQuery  FaultIn = "query"
+	InHeader FaultIn = "header"
+)
+
 // Fault names one thing wrong with a request: where, and how to mend it.
 type Fault struct {
 	// Field is the place in the request, as a path such as "content.text".
 	Field string `json:"field,omitempty"`
+	// Pointer is the same place as a JSON pointer (RFC 6901) into the body of
+	// the request; empty when it is elsewhere, or the whole body.
+	Pointer string `json:"pointer,omitempty"`
+	// In says where Field is when it is not in the body.
+	In FaultIn `json:"in,omitempty"`
 	// Detail says what is wrong and what would be right. It never holds a
 	// secret, a contact address or message text.
 	Detail string `json:"detail"`

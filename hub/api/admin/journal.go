@@ -74,6 +74,10 @@ func (a *Admin) replayJournal(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, errNoJournal)
 		return
 	}
+	if req.Plugin == "" {
+		web.Fail(w, r, web.Invalid("The plugin is missing.", model.Fault{Field: "plugin", Detail: "name the connector whose journal is replayed"}))
+		return
+	}
 	if _, err := a.pluginSetting(req.Plugin); err != nil {
 		web.Fail(w, r, err)
 		return

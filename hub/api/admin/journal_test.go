@@ -68,6 +68,12 @@ func TestJournal(t *testing.T) {
 	want[web.Problem](f, http.StatusNotFound, f.do(access.Operator, "GET", "/admin/v1/journal?plugin=none", ""))
 	want[web.Problem](f, http.StatusUnprocessableEntity, f.do(access.Operator, "GET", "/admin/v1/journal?cursor=x", ""))
 	want[web.Problem](f, http.StatusNotFound, f.do(access.Operator, "POST", "/admin/v1/journal/replay", `{"plugin":"none"}`))
+	for _, body := range []string{`{}`, `{"plugin":""}`, `{"plugin":null}`} {
+		p := want[web.Problem](f, http.StatusUnprocessableEntity, f.do(access.Operator, "POST", "/admin/v1/journal/replay", body))
+		if len(p.Faults) != 1 || p.Faults[0].Pointer != "/plugin" {
+			t.Errorf("replay of %s: %+v", body, p)
+		}
+	}
 	got := want[Replayed](f, http.StatusOK, f.do(access.Operator, "POST", "/admin/v1/journal/replay", `{"plugin":"echo"}`))
 	if diff := cmp.Diff(Replayed{"echo", 3, 1}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -43,7 +44,8 @@ type messageAccepted struct {
 	ExpiresAt      model.Time           `json:"expires_at"`
 }
 
-func (m messageRequest) request(trace string) (outbound.Request, error) {
+// request is what the body asks for, and all that is wrong with it by itself.
+func (m messageRequest) request(trace string) (outbound.Request, []model.Fault) {
 	var faults []model.Fault
 	r := outbound.Request{
 		Account: m.AccountID, Contact: m.To.ContactID,
@@ -63,13 +65,11 @@ func (m messageRequest) request(trace string) (outbound.Request, error) {
 		d, err := parseDuration(*m.ExpireAfter)
 		if err != nil {
 			faults = append(faults, model.Fault{Field: "expire_after", Detail: `give a duration such as "30m", "24h" or "2d"`})
+			return r, faults
 		}
 		r.Expire, r.HasExpire = d, true
 	}
-	if faults != nil {
-		return r, web.Invalid("The message cannot be sent as it is.", faults...)
-	}
-	return r, nil
+	return r, faults
 }
 
 // parseDuration takes what Go takes, and whole days.
@@ -88,20 +88,13 @@ func (a *App) postMessage(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
-	idem, err := idempotency(r, body)
-	if err != nil {
-		web.Fail(w, r, err)
-		return
-	}
-	order, err := req.request(web.Traceparent(r))
-	if err != nil {
-		web.Fail(w, r, err)
-		return
-	}
 	p := web.PrincipalOf(r.Context())
-	dry, err := dryRun(r)
-	if err != nil {
-		web.Fail(w, r, err)
+	order, faults := req.request(web.Traceparent(r))
+	idem, bad := idempotency(r, body)
+	faults = append(faults, bad...)
+	dry, bad := dryRun(r)
+	if faults = append(faults, bad...); len(faults) > 0 {
+		web.Fail(w, r, a.allFaults(r.Context(), p.Client, order, faults))
 		return
 	}
 	if dry {
@@ -133,25 +126,36 @@ type verdict struct {
 	Accepted bool `json:"accepted"`
 }
 
-func dryRun(r *http.Request) (bool, error) {
+// allFaults is the error of a request that is wrong by itself. What else is
+// wrong with it, by its account, is named with that.
+func (a *App) allFaults(ctx context.Context, client model.ClientID, order outbound.Request, faults []model.Fault) error {
+	if order.Account != "" {
+		err := a.Outbound.Judge(ctx, client, order)
+		if e, ok := errors.AsType[*model.Error](err); ok && (e.Code == model.Invalid || e.Code == model.NotFound) {
+			faults = append(faults, e.Faults...)
+		}
+	}
+	return web.Invalid("The message cannot be sent as it is.", faults...)
+}
+
+func dryRun(r *http.Request) (bool, []model.Fault) {
 	s := r.URL.Query().Get("dry_run")
 	if s == "" {
 		return false, nil
 	}
 	b, err := strconv.ParseBool(s)
 	if err != nil {
-		return false, web.Invalid("A parameter is wrong.", model.Fault{Field: "dry_run", Detail: "give true or false"})
+		return false, []model.Fault{web.InQuery("dry_run", "give true or false")}
 	}
 	return b, nil
 }
 
 const maxIdempotencyKey = 255
 
-func idempotency(r *http.Request, body []byte) (outbound.Idempotency, error) {
+func idempotency(r *http.Request, body []byte) (outbound.Idempotency, []model.Fault) {
 	key := r.Header.Get("Idempotency-Key")
 	if len(key) > maxIdempotencyKey {
-		return outbound.Idempotency{}, web.Invalid("A header is wrong.",
-			model.Fault{Field: "Idempotency-Key", Detail: "give at most 255 bytes; a random UUID does"})
+		return outbound.Idempotency{}, []model.Fault{web.InHeader("Idempotency-Key", "give at most 255 bytes; a random UUID does")}
 	}
 	return outbound.Idempotency{Route: "POST /v1/messages", Key: key, Body: body}, nil
 }

@@ -156,8 +156,10 @@ var fieldDocs = map[string]string{
 	"AccountState.was":    "The state that was told before.",
 	"AccountState.detail": "For people; while the account is in that state.",
 
-	"Fault.field":  "The place in the request, such as `content.text`.",
-	"Fault.detail": "What is wrong, and what would be right.",
+	"Fault.field":   "The place in the request, such as `content.text`.",
+	"Fault.pointer": "The same place as a JSON pointer into the body; absent when it is elsewhere, or the whole body.",
+	"Fault.in":      "`query` or `header` when the place is not in the body.",
+	"Fault.detail":  "What is wrong, and what would be right.",
 
 	"Problem.type":       "`urn:channelhub:problem:` and a code; stable.",
 	"Problem.title":      "The code in words.",

@@ -97,6 +97,9 @@ const defaultRetryAfter = 2 * time.Second
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	p.RequestID = RequestID(r.Context())
+	if len(p.Faults) > 0 {
+		p.Faults = placed(r, p.Faults)
+	}
 	if p.Status >= 500 && p.Status != http.StatusServiceUnavailable {
 		noteFault(r.Context(), err)
 	}

@@ -2,13 +2,10 @@ package web
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
-	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -74,59 +71,8 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) ([]byt
 	if err != nil {
 		return nil, err
 	}
+	infoOf(r.Context()).jsonBody = true
 	return body, DecodeJSON(body, v)
-}
-
-// DecodeJSON decodes one JSON value strictly, naming what is wrong with it.
-func DecodeJSON(body []byte, v any) error {
-	if len(bytes.TrimSpace(body)) == 0 {
-		return Malformed("The body is empty; send a JSON object.")
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return decodeProblem(err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Malformed("The body holds more than one JSON value.")
-	}
-	return nil
-}
-
-// decodeProblem names the place of a fault and never quotes the body.
-func decodeProblem(err error) error {
-	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return Malformed(fmt.Sprintf("The body is not valid JSON at byte %d.", e.Offset))
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return Malformed("The JSON of the body ends too early.")
-	}
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return Invalid("A field has the wrong type.", model.Fault{Field: e.Field, Detail: "give " + typeName(e.Type) + ", not " + e.Value})
-	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return Invalid("A field is unknown.", model.Fault{Field: strings.Trim(name, `"`), Detail: "there is no such field; check its spelling"})
-	}
-	return Invalid("The body is not what this call takes.")
-}
-
-func typeName(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Pointer:
-		return typeName(t.Elem())
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
-		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64,
-		reflect.Float32, reflect.Float64:
-		return "a number"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Slice, reflect.Array:
-		return "a list"
-	case reflect.Struct, reflect.Map:
-		return "an object"
-	default:
-		return "a string"
-	}
 }
 
 // Limit reads the limit parameter of a list.
@@ -137,7 +83,7 @@ func Limit(r *http.Request, def, most int) (int, error) {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 || n > most {
-		return 0, Invalid("A parameter is out of range.", model.Fault{Field: "limit", Detail: fmt.Sprintf("give a number from 1 to %d", most)})
+		return 0, Invalid("A parameter is out of range.", InQuery("limit", fmt.Sprintf("give a number from 1 to %d", most)))
 	}
 	return n, nil
 }
@@ -153,7 +99,7 @@ func Duration(r *http.Request, name string, def, most time.Duration) (time.Durat
 		d, err = time.Duration(n)*time.Second, nil
 	}
 	if err != nil || d < 0 || d > most {
-		return 0, Invalid("A parameter is out of range.", model.Fault{Field: name, Detail: fmt.Sprintf("give a duration from 0s to %s", most)})
+		return 0, Invalid("A parameter is out of range.", InQuery(name, fmt.Sprintf("give a duration from 0s to %s", most)))
 	}
 	return d, nil
 }

@@ -28,6 +28,7 @@ type requestInfo struct {
 	lasting   bool // it lasts as long as the caller likes
 	guarded   bool // it asks for a token
 	recorded  bool // what became of it is in the audit log
+	jsonBody  bool // its body was read as JSON: faults are places in that
 
 	bodyTimeout time.Duration
 }

@@ -93,7 +93,7 @@ func (o *Outbound) replay(ctx context.Context, client *store.Client, intent stor
 	if !intent.SameBody(body) {
 		return store.Outbound{}, false, &model.Error{
 			Code: model.Invalid, Op: "accept message", Detail: "the idempotency key was used with another body",
-			Faults: []model.Fault{{Field: "Idempotency-Key", Detail: "use a new key for a new message"}},
+			Faults: []model.Fault{{Field: "Idempotency-Key", In: model.InHeader, Detail: "use a new key for a new message"}},
 		}
 	}
 	msg, err := client.Outbound(ctx, intent.Conversation, intent.UUID)
