@@ -18,7 +18,11 @@ import (
 const (
 	headerTimeout  = 5 * time.Second
 	maxHeaderBytes = 16 << 10
-	idleTimeout    = 2 * time.Minute
+	// headerSlack is what net/http adds to the limit that it is given, for what
+	// its buffer has read of the request already: that much more passes on a
+	// connection that was kept.
+	headerSlack = 4 << 10
+	idleTimeout = 2 * time.Minute
 	// writeTimeout is longer than the longest wait for events. Streams and
 	// sockets set deadlines of their own for each write.
 	writeTimeout = 90 * time.Second
@@ -75,7 +79,7 @@ func (l *listener) handle(h *Hub, mux *http.ServeMux, trusted proxies) {
 	l.server = &http.Server{
 		Handler:           trusted.believe(l.handler),
 		ReadHeaderTimeout: headerTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
+		MaxHeaderBytes:    maxHeaderBytes - headerSlack,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          h.log.Named("http").StandardLogger(nil),

@@ -75,33 +75,39 @@ func (f auditFilter) over(r store.AuditRow, newest bool) bool {
 }
 
 func (a *Admin) listAudit(w http.ResponseWriter, r *http.Request) {
-	limit, err := web.Limit(r, defaultPage, maxPage)
-	if err != nil {
-		web.Fail(w, r, err)
-		return
-	}
+	limit, badLimit := web.Limit(r, defaultPage, maxPage)
 	q := r.URL.Query()
 	f := auditFilter{actor: q.Get("actor"), action: q.Get("action")}
 	var faults []model.Fault
-	for name, to := range map[string]*time.Time{"since": &f.since, "until": &f.until} {
-		if v := q.Get(name); v != "" {
-			if *to, err = time.Parse(time.RFC3339, v); err != nil {
-				faults = append(faults, model.Fault{Field: name, Detail: "give a time such as 2026-11-23T09:00:00Z"})
-			}
+	at := func(name string) (t time.Time) {
+		v := q.Get(name)
+		if v == "" {
+			return t
 		}
+		t, err := time.Parse(time.RFC3339, v)
+		if err != nil {
+			faults = append(faults, web.InQuery(name, "give a time such as 2026-11-23T09:00:00Z"))
+		}
+		return t
 	}
+	f.since, f.until = at("since"), at("until")
 	newest := q.Get("order") != "oldest"
 	if v := q.Get("order"); v != "" && v != "oldest" && v != "newest" {
-		faults = append(faults, model.Fault{Field: "order", Detail: "give newest or oldest"})
+		faults = append(faults, web.InQuery("order", "give newest or oldest"))
 	}
 	var from uint64
 	if v := q.Get("cursor"); v != "" {
-		if from, err = strconv.ParseUint(v, 10, 63); err != nil || from == 0 {
-			faults = append(faults, model.Fault{Field: "cursor", Detail: "give a next_cursor of an earlier answer unchanged"})
+		n, err := strconv.ParseUint(v, 10, 63)
+		if from = n; err != nil || n == 0 {
+			faults = append(faults, web.InQuery("cursor", "give a next_cursor of an earlier answer unchanged"))
 		}
 	}
+	wrong := badLimit
 	if faults != nil {
-		web.Fail(w, r, web.Invalid("The audit log cannot be listed like this.", faults...))
+		wrong = web.AllFaults(badLimit, web.Invalid("The audit log cannot be listed like this.", faults...))
+	}
+	if wrong != nil {
+		web.Fail(w, r, wrong)
 		return
 	}
 	list, err := a.auditPage(r.Context(), f, from, newest, limit)

@@ -82,16 +82,15 @@ func (a *Admin) letterClients(r *http.Request) []model.ClientID {
 // listLetters shows letters by client and, within one, by age. Its cursor is
 // the client and the last letter shown.
 func (a *Admin) listLetters(w http.ResponseWriter, r *http.Request) {
-	limit, err := web.Limit(r, defaultPage, maxPage)
-	if err != nil {
-		web.Fail(w, r, err)
-		return
-	}
+	limit, wrong := web.Limit(r, defaultPage, maxPage)
 	account := model.AccountID(r.URL.Query().Get("account"))
 	from, at, _ := strings.Cut(r.URL.Query().Get("cursor"), "/")
 	after, err := letterKey(at)
 	if from != "" && err != nil {
-		web.Fail(w, r, web.Invalid("The cursor is none of this list.", model.Fault{Field: "cursor", Detail: "give next_cursor unchanged"}))
+		wrong = web.AllFaults(wrong, web.Invalid("The cursor is none of this list.", web.InQuery("cursor", "give next_cursor unchanged")))
+	}
+	if wrong != nil {
+		web.Fail(w, r, wrong)
 		return
 	}
 	var out []DeadLetter

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -110,5 +111,29 @@ func TestJournalExportIsWhole(t *testing.T) {
 	}
 	if lines != n {
 		t.Errorf("%d lines, want %d", lines, n)
+	}
+}
+
+// TestFaultsOfQueries: all that is wrong with a list's parameters is named at
+// once, in an order that does not change.
+func TestFaultsOfQueries(t *testing.T) {
+	f := newFixture(t)
+	for path, c := range map[string]struct {
+		role access.Role
+		want string
+	}{
+		"/admin/v1/audit?limit=0&since=x&until=y&order=z&cursor=0": {access.Auditor, "limit since until order cursor"},
+		"/admin/v1/deadletters?limit=501&cursor=acme/x":            {access.Operator, "limit cursor"},
+		"/admin/v1/plugins?limit=-1":                               {access.Operator, "limit"},
+	} {
+		var got []string
+		for _, fault := range want[web.Problem](f, http.StatusUnprocessableEntity, f.do(c.role, "GET", path, "")).Faults {
+			if got = append(got, fault.Field); fault.In != model.InQuery {
+				t.Errorf("%s: %+v", path, fault)
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: faults of %v, want %s", path, got, c.want)
+		}
 	}
 }

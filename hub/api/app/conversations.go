@@ -38,17 +38,13 @@ const scanRows = 20_000
 // each conversation. The cursor is the place in the walk; what was seen before
 // it is passed over by its newer activity.
 func (a *App) listConversations(w http.ResponseWriter, r *http.Request) {
-	limit, err := web.Limit(r, 50, 200)
-	if err != nil {
+	limit, badLimit := web.Limit(r, 50, 200)
+	cursor, badCursor := parseListCursor(r.URL.Query().Get("cursor"))
+	if err := web.AllFaults(badLimit, badCursor); err != nil {
 		web.Fail(w, r, err)
 		return
 	}
 	client, p, err := a.client(r)
-	if err != nil {
-		web.Fail(w, r, err)
-		return
-	}
-	cursor, err := parseListCursor(r.URL.Query().Get("cursor"))
 	if err != nil {
 		web.Fail(w, r, err)
 		return
@@ -242,17 +238,13 @@ func (a *App) getConversation(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *App) listMessages(w http.ResponseWriter, r *http.Request) {
-	limit, err := web.Limit(r, 50, 200)
-	if err != nil {
+	limit, badLimit := web.Limit(r, 50, 200)
+	cursor, badCursor := parseListCursor(r.URL.Query().Get("cursor"))
+	if err := web.AllFaults(badLimit, badCursor); err != nil {
 		web.Fail(w, r, err)
 		return
 	}
 	client, p, err := a.client(r)
-	if err != nil {
-		web.Fail(w, r, err)
-		return
-	}
-	cursor, err := parseListCursor(r.URL.Query().Get("cursor"))
 	if err != nil {
 		web.Fail(w, r, err)
 		return

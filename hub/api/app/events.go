@@ -61,17 +61,18 @@ func (a *App) getEvents(w http.ResponseWriter, r *http.Request) {
 		a.streamEvents(w, r, client, p)
 		return
 	}
-	limit, err := web.Limit(r, defaultEvents, maxEvents)
-	if err != nil {
+	cursor := r.URL.Query().Get("cursor")
+	limit, badLimit := web.Limit(r, defaultEvents, maxEvents)
+	wait, badWait := web.Duration(r, "wait", 0, maxWait)
+	if err := web.AllFaults(badLimit, badWait); err != nil {
+		if cursor != "" { // nothing is acknowledged by a call that is refused
+			_, bad := client.ParseCursor(r.Context(), cursor)
+			err = web.AllFaults(err, cursorProblem(bad))
+		}
 		web.Fail(w, r, err)
 		return
 	}
-	wait, err := web.Duration(r, "wait", 0, maxWait)
-	if err != nil {
-		web.Fail(w, r, err)
-		return
-	}
-	from, err := a.startOf(r.Context(), client, p, r.URL.Query().Get("cursor"), true)
+	from, err := a.startOf(r.Context(), client, p, cursor, true)
 	if err != nil {
 		web.Fail(w, r, err)
 		return
@@ -252,6 +253,10 @@ func (a *App) streamEvents(w http.ResponseWriter, r *http.Request, client *store
 	}
 	from, err := a.startOf(ctx, client, p, cursor, acknowledge)
 	if err != nil {
+		if !acknowledge && model.Is(err, model.Invalid) {
+			err = web.Invalid("The Last-Event-ID is not one that this stream gave out.",
+				web.InHeader("Last-Event-ID", "give the id of an earlier event unchanged, or none to start behind your last acknowledgement"))
+		}
 		web.Fail(w, r, err)
 		return
 	}

@@ -91,6 +91,35 @@ func TestManners(t *testing.T) {
 			t.Errorf("the fault does not say what would be right: %s", a.Body)
 		}
 	})
+	t.Run("query", func(t *testing.T) {
+		h := h.In(t)
+		conv := "/v1/conversations/cnv_" + strings.Repeat("0", 26) + "/messages"
+		for path, want := range map[string]string{
+			"/v1/events?limit=x&wait=1h&cursor=none":  "limit wait cursor",
+			"/v1/events?limit=0":                      "limit",
+			"/v1/events?wait=-1s&limit=501":           "limit wait",
+			"/v1/conversations?limit=-1&cursor=none":  "limit cursor",
+			conv + "?limit=201&cursor=none":           "limit cursor",
+			"/v1/accounts?limit=99999999999999999999": "limit",
+		} {
+			a := h.Call(hubtest.Desk, http.MethodGet, path, nil)
+			if p := a.Problem(); a.Status != 422 || p.Fields() != want || p.Faults[0].In != "query" || p.Faults[0].Pointer != "" {
+				t.Errorf("%s: %d %s", path, a.Status, a.Body)
+			}
+		}
+		a := h.Call(hubtest.Desk, http.MethodGet, "/v1/events?cursor=none", nil, "Accept", "text/event-stream", "Last-Event-ID", "none")
+		if p := a.Problem(); a.Status != 422 || p.Fields() != "Last-Event-ID" || p.Faults[0].In != "header" {
+			t.Errorf("Last-Event-ID: %d %s", a.Status, a.Body)
+		}
+	})
+	t.Run("header size", func(t *testing.T) {
+		h := h.In(t)
+		for size, want := range map[int]int{15 << 10: 200, 21 << 10: 431} {
+			if a := h.Call(hubtest.Desk, http.MethodGet, "/v1/accounts", nil, "X-Big", strings.Repeat("x", size)); a.Status != want {
+				t.Errorf("%d bytes: %d", size, a.Status)
+			}
+		}
+	})
 	t.Run("request id", func(t *testing.T) {
 		h := h.In(t)
 		if got := h.Call(hubtest.Desk, http.MethodGet, "/v1/accounts", nil, "X-Request-Id", "my-id_1.2").Header.Get("X-Request-Id"); got != "my-id_1.2" {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -15,6 +16,33 @@ func InQuery(name, detail string) model.Fault {
 // InHeader is the fault of a header.
 func InHeader(name, detail string) model.Fault {
 	return model.Fault{Field: name, In: model.InHeader, Detail: detail}
+}
+
+// AllFaults joins what was found wrong with one request, so that it is named
+// at once; nil when nothing was. An error that is no fault of the request goes
+// before those that are.
+func AllFaults(errs ...error) error {
+	var first *model.Error
+	var faults []model.Fault
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		e, ok := errors.AsType[*model.Error](err)
+		if !ok || e.Code != model.Invalid {
+			return err
+		}
+		if first == nil {
+			first = e
+		}
+		faults = append(faults, e.Faults...)
+	}
+	if first == nil {
+		return nil
+	}
+	all := *first // it may be shared
+	all.Faults = faults
+	return &all
 }
 
 // placed says of each fault where in the request it is. The rooms inside name

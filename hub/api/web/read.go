@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -32,7 +33,8 @@ func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, tooLarge(limit)
 		}
-		if r.Context().Err() == nil {
+		// A time-out of the connection ends the context as well.
+		if r.Context().Err() == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil, Malformed("The body did not arrive whole and in time.")
 		}
 		return nil, Malformed("The request was given up.")

@@ -184,6 +184,52 @@ func TestBodyDeadlineIsTheBodysAlone(t *testing.T) {
 	}
 }
 
+// TestSlowBodyIsToldSo: a body that stops half-way is the caller's fault.
+func TestSlowBodyIsToldSo(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		_, err := ReadBody(w, r, 10)
+		Fail(w, r, err)
+	})
+	server := httptest.NewServer(Handler(mux, Options{BodyTimeout: 20 * time.Millisecond}))
+	defer server.Close()
+	body, half := io.Pipe()
+	defer func() { _ = half.Close() }()
+	go func() { _, _ = half.Write([]byte("x")) }()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.ContentLength = 2
+	resp, err := server.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if got, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 400 || !strings.Contains(string(got), "whole and in time") {
+		t.Errorf("%d %s, %v", resp.StatusCode, got, err)
+	}
+}
+
+// TestAllFaults: faults are joined, and what is none goes before them.
+func TestAllFaults(t *testing.T) {
+	a, b := Invalid("a", InQuery("a", "d")), Invalid("b", InQuery("b", "d"), InHeader("c", "d"))
+	e, ok := errors.AsType[*model.Error](AllFaults(nil, a, nil, b))
+	if !ok || e.Detail != "a" || len(e.Faults) != 3 {
+		t.Errorf("joined: %v", e)
+	}
+	if err := AllFaults(a); err == nil || len(AllFaults(nil, a).(*model.Error).Faults) != 1 { //nolint:errorlint,forcetypeassert // made above
+		t.Errorf("one: %v", err)
+	}
+	if err := AllFaults(nil, nil); err != nil {
+		t.Errorf("none: %v", err)
+	}
+	away := model.Errorf(model.Unavailable, "op", "away")
+	if err := AllFaults(a, away); !errors.Is(err, away) {
+		t.Errorf("not a fault: %v", err)
+	}
+}
+
 func TestTraceparent(t *testing.T) {
 	const good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	for in, want := range map[string]string{
