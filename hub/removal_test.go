@@ -54,8 +54,11 @@ clients: {gone: {accounts: {gone-echo: {plugin: echo, config: {reply_url: "http:
 		token, path string
 		status      int
 	}{
-		{hubtest.Operator, "/admin/v1/clients/gone", 403}, {goneToken, "/admin/v1/clients/gone", 403},
-		{boss, "/admin/v1/clients/nobody", 404}, {boss, "/admin/v1/accounts/nothing", 404}, {boss, "/admin/v1/accounts/gone-echo", 409},
+		{hubtest.Operator, "/admin/v1/clients/gone", 403},
+		{goneToken, "/admin/v1/clients/gone", 403},
+		{boss, "/admin/v1/clients/nobody", 404},
+		{boss, "/admin/v1/accounts/nothing", 404},
+		{boss, "/admin/v1/accounts/gone-echo", 409},
 	} {
 		if a := admin(c.token, http.MethodDelete, c.path, nil); a.Status != c.status {
 			t.Errorf("DELETE %s: %d, want %d: %s", c.path, a.Status, c.status, a.Body)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -33,7 +32,7 @@ func orderRemoval(ctx context.Context, hub *remote.Client, path string, query ur
 		return output.View{}, err
 	}
 	v, err := decode[removalView](raw)
-	return output.View{JSON: json.RawMessage(raw), Said: fmt.Sprintf("%s is being removed; hub client removals shows how far that is", v.ID)}, err
+	return output.View{JSON: raw, Said: fmt.Sprintf("%s is being removed; hub client removals shows how far that is", v.ID)}, err
 }
 
 func newAccountRemoveCommand() *cobra.Command {

@@ -147,7 +147,8 @@ func TestCountingIsSafeForManyAtOnce(t *testing.T) {
 // root wraps by doing nothing, or fails.
 type root struct{ err error }
 
-func (r root) Wrap(_ context.Context, _ keys.Context, b []byte) ([]byte, error)   { return b, r.err }
+func (r root) Wrap(_ context.Context, _ keys.Context, b []byte) ([]byte, error) { return b, r.err }
+
 func (r root) Unwrap(_ context.Context, _ keys.Context, b []byte) ([]byte, error) { return b, r.err }
 
 func TestUsesOfTheRootKeyAreCounted(t *testing.T) {

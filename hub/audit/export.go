@@ -185,7 +185,7 @@ func rowOf(line []byte) store.StoredAudit {
 	if row.Err != nil {
 		return row
 	}
-	if !l.said.same(*saidBy(row.Row)) {
+	if !l.same(*saidBy(row.Row)) {
 		row.Err = model.Errorf(model.Corrupt, "read line", "it shows something else than was recorded")
 	}
 	return row

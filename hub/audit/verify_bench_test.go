@@ -13,7 +13,7 @@ import (
 
 // benchRows is how long the log of the benchmarks is. AUDIT_ROWS=1000000 gives
 // the figure of docs/guides/operate.md.
-func benchRows(b *testing.B) int {
+func benchRows() int {
 	n, err := strconv.Atoi(os.Getenv("AUDIT_ROWS"))
 	if err != nil {
 		return 10_000
@@ -24,9 +24,9 @@ func benchRows(b *testing.B) int {
 func longLog(b *testing.B) *store.Store {
 	b.Helper()
 	s := newStore(b, nil)
-	for i := 0; i < benchRows(b); i += store.MaxAudit {
+	for i := 0; i < benchRows(); i += store.MaxAudit {
 		acts := make([]store.Act, 0, store.MaxAudit)
-		for j := range min(store.MaxAudit, benchRows(b)-i) {
+		for j := range min(store.MaxAudit, benchRows()-i) {
 			acts = append(acts, somebody.Did(ConfigReload, fmt.Sprintf("config/%d", i+j)))
 		}
 		if err := s.AuditAll(b.Context(), acts); err != nil {
@@ -40,11 +40,11 @@ func BenchmarkVerify(b *testing.B) {
 	s := longLog(b)
 	for b.Loop() {
 		r, err := s.VerifyAudit(b.Context())
-		if err != nil || len(r.Faults) > 0 || r.Rows != uint64(benchRows(b)) {
+		if err != nil || len(r.Faults) > 0 || r.Rows != uint64(benchRows()) {
 			b.Fatalf("%d rows, faults %v, %v", r.Rows, r.Faults, err)
 		}
 	}
-	b.ReportMetric(float64(benchRows(b))*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(float64(benchRows())*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }
 
 func BenchmarkVerifyExport(b *testing.B) {
@@ -53,12 +53,12 @@ func BenchmarkVerifyExport(b *testing.B) {
 	if err := Export(b.Context(), s, model.At(start), &file, func() {}); err != nil {
 		b.Fatal(err)
 	}
-	b.ReportMetric(float64(file.Len())/float64(benchRows(b)), "B/row")
+	b.ReportMetric(float64(file.Len())/float64(benchRows()), "B/row")
 	for b.Loop() {
 		r, err := VerifyExport(bytes.NewReader(file.Bytes()))
-		if err != nil || len(r.Faults) > 0 || r.Rows != uint64(benchRows(b)) {
+		if err != nil || len(r.Faults) > 0 || r.Rows != uint64(benchRows()) {
 			b.Fatalf("%d rows, faults %v, %v", r.Rows, r.Faults, err)
 		}
 	}
-	b.ReportMetric(float64(benchRows(b))*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(float64(benchRows())*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }

@@ -252,7 +252,7 @@ func (w *world) answer(c *store.Client, account model.AccountID, d store.Directo
 	key, mac, err := c.IntentKey(ctx, "POST /v1/messages", name, []byte(name))
 	w.must(err)
 	o := store.Outbound{
-		Conversation: d.Conversation, UUID: model.Random16(key), Account: account, SealKey: d.Key(), Status: model.Sent, Was: model.Queued, Seq: 1,
+		Conversation: d.Conversation, UUID: key, Account: account, SealKey: d.Key(), Status: model.Sent, Was: model.Queued, Seq: 1,
 		Created: w.now(), Moved: w.now(), ContentUntil: w.now().Add(7 * day), Expires: w.now().Add(8 * day), Intent: key,
 		ProviderIDs: []string{"wamid-" + name}, Message: model.Message{Author: model.CSR, Content: &model.Content{Type: model.ContentText, Text: "answer"}},
 	}

@@ -150,14 +150,14 @@ func (l *ledger) record(ctx context.Context, r store.Record, shard int, behind s
 
 func (l *ledger) event(ctx context.Context, r store.Record, shard int, behind store.Position) error {
 	e, err := l.client.Event(ctx, r.Conversation, r.Key)
-	old := r.At.Time().Before(l.since)
-	if err != nil && !model.Is(err, model.NotFound) || err != nil && old {
+	gone := model.Is(err, model.NotFound)
+	if err != nil && (!gone || r.At.Time().Before(l.since)) {
 		return ifFound(err)
 	}
 	line := l.line(r.Account, model.Inbound)
 	_, read := l.view.readAt(shard, behind)
 	switch {
-	case err != nil:
+	case gone:
 		line.Missing++
 		return nil
 	case read:
@@ -178,12 +178,12 @@ func (l *ledger) message(ctx context.Context, r store.Record) error {
 	}
 	l.seen[once] = true
 	o, err := l.client.Outbound(ctx, r.Conversation, r.Key)
-	old := r.At.Time().Before(l.since)
-	if err != nil && !model.Is(err, model.NotFound) || err != nil && old {
+	gone := model.Is(err, model.NotFound)
+	if err != nil && (!gone || r.At.Time().Before(l.since)) {
 		return ifFound(err)
 	}
 	line := l.line(r.Account, model.Outbound)
-	if err != nil {
+	if gone {
 		line.Missing++
 		return nil
 	}

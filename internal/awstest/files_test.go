@@ -54,14 +54,14 @@ func (h *onAWS) upload(name, text string) hubtest.Answer {
 	return h.Call(hubtest.Desk, http.MethodPost, "/v1/attachments?name="+name, text, "Content-Type", "application/octet-stream")
 }
 
-// follow clicks a link, and returns where it leads and what lies there.
-func (h *onAWS) follow(t *testing.T, link string) (at *http.Response, body string) {
+// follow clicks a link, and returns what it leads to.
+func (h *onAWS) follow(t *testing.T, link string) page {
 	t.Helper()
-	resp, body := fetch(t, &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, link)
-	if resp.StatusCode != http.StatusFound {
-		return resp, body
+	at := fetch(t, &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, link)
+	if at.Status != http.StatusFound {
+		return at
 	}
-	return fetch(t, http.DefaultClient, resp.Header.Get("Location"))
+	return fetch(t, http.DefaultClient, at.Header.Get("Location"))
 }
 
 // TestFilesOnAWS is an attachment's way over the bucket: uploaded by a CSR,
@@ -78,20 +78,20 @@ func TestFilesOnAWS(t *testing.T) {
 	if up.State != "ready" || up.Size != 14 || !strings.HasPrefix(up.URL, h.Public+"/a/") {
 		t.Errorf("uploaded: %+v", up)
 	}
-	at, body := h.follow(t, up.URL)
-	if at.StatusCode != http.StatusOK || body != "the price list" || at.Request.URL.Host == strings.TrimPrefix(h.Public, "http://") {
-		t.Errorf("the link led to %s: %d %q", at.Request.URL.Host, at.StatusCode, body)
+	at := h.follow(t, up.URL)
+	if at.Status != http.StatusOK || at.Body != "the price list" || at.URL.Host == strings.TrimPrefix(h.Public, "http://") {
+		t.Errorf("the link led to %s: %d %q", at.URL.Host, at.Status, at.Body)
 	}
 	if d := at.Header.Get("Content-Disposition"); !strings.HasPrefix(d, "attachment") {
 		t.Errorf("Content-Disposition is %q", d)
 	}
-	signed := at.Request.URL.String()
-	if at, _ := fetch(t, http.DefaultClient, strings.Replace(signed, "X-Amz-Expires=", "X-Amz-Expires=9", 1)); at.StatusCode != http.StatusForbidden {
-		t.Errorf("a changed URL is answered %d", at.StatusCode)
+	signed := at.URL.String()
+	if at := fetch(t, http.DefaultClient, strings.Replace(signed, "X-Amz-Expires=", "X-Amz-Expires=9", 1)); at.Status != http.StatusForbidden {
+		t.Errorf("a changed URL is answered %d", at.Status)
 	}
 	h.s3.SetClock(t, time.Now().Add(16*time.Minute))
-	if at, _ := fetch(t, http.DefaultClient, signed); at.StatusCode != http.StatusForbidden {
-		t.Errorf("a URL is answered %d after 16 minutes", at.StatusCode)
+	if at := fetch(t, http.DefaultClient, signed); at.Status != http.StatusForbidden {
+		t.Errorf("a URL is answered %d after 16 minutes", at.Status)
 	}
 	h.s3.SetClock(t, time.Time{})
 	for _, r := range h.s3.Requests(t) {

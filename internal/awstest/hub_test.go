@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"testing"
 
@@ -51,9 +52,17 @@ func decode(t *testing.T, a hubtest.Answer, out any) {
 	}
 }
 
-func fetch(t *testing.T, client *http.Client, url string) (*http.Response, string) {
+// page is what a link led to.
+type page struct {
+	Status int
+	Header http.Header
+	URL    *url.URL
+	Body   string
+}
+
+func fetch(t *testing.T, client *http.Client, link string) page {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, link, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,5 +75,5 @@ func fetch(t *testing.T, client *http.Client, url string) (*http.Response, strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, string(body)
+	return page{resp.StatusCode, resp.Header, resp.Request.URL, string(body)}
 }
