@@ -61,9 +61,9 @@ func TestManners(t *testing.T) {
 			"object expected":  {body: `{"to":"ada"}`, status: 422, kind: "invalid", fields: "to"},
 			"no account":       {body: `{}`, status: 422, kind: "invalid", fields: "account_id"},
 			"all at once": {
-				body:   `{"acount_id":"acme-echo","to":{"contact_id":7,"adress":"x"},"content":{"type":"menu","sections":[{"title":[]}],"a/b~":1},"attachments":[3],"expire_after":5}`,
+				body:   `{"acount_id":"acme-echo","to":{"contact_id":7,"addr":"x"},"content":{"type":"menu","sections":[{"title":[]}],"a/b~":1},"attachments":[3],"expire_after":5}`,
 				status: 422, kind: "invalid",
-				fields: "acount_id attachments[0] content.a/b~ content.sections[0].title expire_after to.adress to.contact_id",
+				fields: "acount_id attachments[0] content.a/b~ content.sections[0].title expire_after to.addr to.contact_id",
 			},
 			"half of a misfit": {body: `{"to":"ada","acount_id":`, status: 400, kind: "malformed"},
 			"name twice":       {body: `{"to":"ada","to":{}}`, status: 422, kind: "invalid", fields: "to"},

@@ -115,11 +115,11 @@ func (w *walk) value(at place, v any, t reflect.Type) {
 	}
 	switch x := v.(type) {
 	case map[string]any:
-		switch t.Kind() {
-		case reflect.Struct:
+		if t.Kind() == reflect.Struct {
 			w.object(at, x, t)
 			return
-		case reflect.Map:
+		}
+		if t.Kind() == reflect.Map {
 			for _, name := range sortedNames(x) {
 				w.value(at.name(name), x[name], t.Elem())
 			}
