@@ -88,6 +88,3 @@ func retentionNames() string {
 	}
 	return strings.Join(names, " ")
 }
-
-// Days is the number of whole days.
-func (d Duration) Days() int32 { return int32(d / Duration(day)) }

@@ -51,12 +51,14 @@ type Sweep struct {
 var errNoSweeper = model.Errorf(model.Unavailable, "look at retention", "This hub removes nothing.")
 
 func policyOf(r model.Retention) map[string]string {
-	return map[string]string{
-		"messages": r.Messages.String(), "undelivered": r.Undelivered.String(),
-		"dead_letters": r.DeadLetters.String(), "attachments": r.Attachments.String(),
-		"attachment_link": r.AttachmentLink.String(), "signed_url": r.SignedURL.String(),
-		"dedupe": r.Dedupe.String(), "idempotency": r.Idempotency.String(), "audit": r.Audit.String(),
+	policy := map[string]string{}
+	for class, keep := range map[string]time.Duration{
+		"messages": r.Messages, "undelivered": r.Undelivered, "dead_letters": r.DeadLetters, "attachments": r.Attachments,
+		"attachment_link": r.AttachmentLink, "signed_url": r.SignedURL, "dedupe": r.Dedupe, "idempotency": r.Idempotency, "audit": r.Audit,
+	} {
+		policy[class] = model.Duration(keep).String()
 	}
+	return policy
 }
 
 func (a *Admin) listRetention(w http.ResponseWriter, r *http.Request) {
@@ -99,7 +101,7 @@ func (a *Admin) clientRetention(ctx context.Context, c accounts.Client) (ClientR
 	forecast, err := a.Sweeper.Forecast(ctx, c.ID)
 	for _, f := range forecast {
 		v.Forecast = append(v.Forecast, Forecast{
-			Within: f.Within.Truncate(time.Hour).String(), Messages: f.Messages, Undelivered: f.Undelivered,
+			Within: model.Duration(f.Within.Truncate(time.Hour)).String(), Messages: f.Messages, Undelivered: f.Undelivered,
 			DeadLetters: f.DeadLetters, Attachments: f.Attachments, Partial: f.Partial,
 		})
 	}

@@ -1,10 +1,9 @@
 package admin
 
 import (
-	"fmt"
+	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -166,18 +165,13 @@ func (a *Admin) checkNewToken(req NewToken) (expires time.Time, err error) {
 // maxLife bounds a token's life, so that a slip of the hand is noticed.
 const maxLife = 10 * 365 * 24 * time.Hour
 
-// parseLife reads a duration such as "12h", or whole days such as "90d".
+// parseLife reads a duration such as 12h, 90d or 1d12h.
 func parseLife(s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		var n int
-		n, err = strconv.Atoi(days)
-		d = time.Duration(min(max(n, 0), 100_000)) * 24 * time.Hour
+	d, err := model.ParseDuration(s)
+	if err != nil || d <= 0 || d.Std() > maxLife {
+		return 0, errors.New("give a duration such as 90d or 12h, of at most ten years")
 	}
-	if err != nil || d <= 0 || d > maxLife {
-		return 0, fmt.Errorf("give a duration such as 90d or 12h, of at most ten years")
-	}
-	return d, nil
+	return d.Std(), nil
 }
 
 // revokeToken ends a token for good. A configured one gets a row that says so,

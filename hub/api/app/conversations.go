@@ -65,7 +65,7 @@ func (a *App) listConversations(w http.ResponseWriter, r *http.Request) {
 			next = listCursor{last.at.UnixMilli(), string(last.conv)}.String()
 			break
 		}
-		v, err := a.conversationView(r.Context(), client, f.conv, f.at)
+		v, err := a.conversationView(r.Context(), client, f.conv)
 		if model.Is(err, model.NotFound) {
 			continue
 		}
@@ -125,12 +125,12 @@ func (a *App) recent(ctx context.Context, client *store.Client) ([]sight, error)
 	return out, nil
 }
 
-func (a *App) conversationView(ctx context.Context, client *store.Client, id model.ConversationID, at time.Time) (conversationView, error) {
+func (a *App) conversationView(ctx context.Context, client *store.Client, id model.ConversationID) (conversationView, error) {
 	h, err := client.History(ctx, id)
 	if err != nil {
 		return conversationView{}, err
 	}
-	v := conversationView{ID: id, State: "open", LastEventAt: model.At(at)}
+	v := conversationView{ID: id, State: "open"}
 	conv, err := client.ReadConversation(ctx, id)
 	switch {
 	case err == nil:
@@ -156,14 +156,23 @@ func (a *App) conversationView(ctx context.Context, client *store.Client, id mod
 	if len(all) > 0 {
 		last := all[len(all)-1]
 		v.LastMessage = &last
-		if v.LastEventAt.IsZero() || v.LastEventAt.Before(last.CreatedAt.Time) {
-			v.LastEventAt = *last.CreatedAt
+	}
+	v.LastEventAt = model.At(newest(conv, h))
+	return v, nil
+}
+
+// newest is when something happened last: the customer, or a message to them
+// that came or moved on.
+func newest(conv store.Conversation, h store.History) time.Time {
+	at := conv.Committed
+	for _, o := range h.Outbound {
+		for _, t := range []time.Time{o.Created, o.Moved} {
+			if t.After(at) {
+				at = t
+			}
 		}
 	}
-	if v.LastEventAt.IsZero() {
-		v.LastEventAt = model.At(conv.Committed)
-	}
-	return v, nil
+	return at
 }
 
 // messagesOf is what was said, both ways, in the order of commit; content past
@@ -228,7 +237,7 @@ func (a *App) getConversation(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, errNoConversation)
 		return
 	}
-	v, err := a.conversationView(r.Context(), client, id, time.Time{})
+	v, err := a.conversationView(r.Context(), client, id)
 	if err != nil {
 		web.Fail(w, r, err)
 		return

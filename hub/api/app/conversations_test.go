@@ -14,6 +14,7 @@ type conversation struct {
 	Channel     string          `json:"channel"`
 	State       string          `json:"state"`
 	ReadUpTo    string          `json:"read_up_to"`
+	LastEventAt string          `json:"last_event_at"`
 	LastMessage hubtest.Message `json:"last_message"`
 	Contact     struct {
 		Address string `json:"address"`
@@ -64,6 +65,12 @@ func TestConversations(t *testing.T) {
 		}
 		if c := all[0]; c.AccountID != "acme-echo" || c.Channel != "echo" || c.State != "open" || c.LastMessage.Content.Text != "answer" || c.LastMessage.Status != "queued" {
 			t.Errorf("conversation %+v", c)
+		}
+		for _, listed := range all {
+			var alone conversation
+			if h.Get(hubtest.Desk, "/v1/conversations/"+listed.ID, &alone); alone.LastEventAt != listed.LastEventAt || alone.LastEventAt == "" {
+				t.Errorf("last_event_at is %q in the list and %q alone", listed.LastEventAt, alone.LastEventAt)
+			}
 		}
 	})
 	t.Run("messages", func(t *testing.T) {

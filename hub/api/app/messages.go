@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/channelhub/channelhub/hub/api/web"
 	"github.com/channelhub/channelhub/hub/audit"
@@ -62,23 +60,14 @@ func (m messageRequest) request(trace string) (outbound.Request, []model.Fault) 
 		faults = append(faults, model.Fault{Field: "author", Detail: `give "csr", "bot" or "system"`})
 	}
 	if m.ExpireAfter != nil {
-		d, err := parseDuration(*m.ExpireAfter)
+		d, err := model.ParseDuration(*m.ExpireAfter)
 		if err != nil {
-			faults = append(faults, model.Fault{Field: "expire_after", Detail: `give a duration such as "30m", "24h" or "2d"`})
+			faults = append(faults, model.Fault{Field: "expire_after", Detail: `give a duration such as "30m", "24h" or "1d12h"`})
 			return r, faults
 		}
-		r.Expire, r.HasExpire = d, true
+		r.Expire, r.HasExpire = d.Std(), true
 	}
 	return r, faults
-}
-
-// parseDuration takes what Go takes, and whole days.
-func parseDuration(s string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 8)
-		return time.Duration(n) * 24 * time.Hour, err
-	}
-	return time.ParseDuration(s)
 }
 
 func (a *App) postMessage(w http.ResponseWriter, r *http.Request) {
