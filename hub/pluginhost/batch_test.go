@@ -82,6 +82,26 @@ func (s *slowCall) fill(ctx context.Context) []<-chan error {
 	return answers
 }
 
+// calls is what it was asked so far.
+func (s *slowCall) calls() [][]int {
+	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
+// mustRest demands that nothing is under way and nothing waits, once the lanes
+// have come to rest: they give themselves back behind the answers.
+func (s *slowCall) mustRest(t *testing.T) {
+	t.Helper()
+	synctest.Wait()
+	s.batcher.mu.Lock()
+	defer s.batcher.mu.Unlock()
+	if s.busy != 0 || len(s.waiting) != 0 {
+		t.Errorf("%d lanes busy, %d waiting", s.busy, len(s.waiting))
+	}
+}
+
 func mustAll(t *testing.T, answers []<-chan error) {
 	t.Helper()
 	for _, a := range answers {
@@ -109,19 +129,17 @@ func TestBatcherWidensBehindASlowCall(t *testing.T) {
 		answers := []<-chan error{s.ask(t.Context(), 1)}
 		time.Sleep(widenAfter / 2)
 		answers = append(answers, s.ask(t.Context(), 2), s.ask(t.Context(), 3))
-		if len(s.asked) != 1 {
-			t.Errorf("asked %v before anything had waited long", s.asked)
+		if len(s.calls()) != 1 {
+			t.Errorf("asked %v before anything had waited long", s.calls())
 		}
 		mustAll(t, answers)
-		if want := [][]int{{1}, {2, 3}}; !cmp.Equal(s.asked, want) {
-			t.Errorf("asked %v, want %v", s.asked, want)
+		if want := [][]int{{1}, {2, 3}}; !cmp.Equal(s.calls(), want) {
+			t.Errorf("asked %v, want %v", s.calls(), want)
 		}
 		if took, want := time.Since(began), time.Second+3*widenAfter/2; took != want {
 			t.Errorf("the second call was answered after %v, want %v", took, want)
 		}
-		if s.busy != 0 || len(s.waiting) != 0 {
-			t.Errorf("%d lanes busy, %d waiting", s.busy, len(s.waiting))
-		}
+		s.mustRest(t)
 	})
 }
 
@@ -135,17 +153,15 @@ func TestBatcherPutsTogetherWhatWaits(t *testing.T) {
 		}
 		mustAll(t, answers)
 		want := []int{100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111, 112, 113, 114}
-		if got := s.asked[batchLanes]; !slices.Equal(got, want) && !slices.Equal(s.asked[batchLanes+1], want) {
-			t.Errorf("asked %v, want one call for %v", s.asked, want)
+		if got := s.calls()[batchLanes]; !slices.Equal(got, want) && !slices.Equal(s.calls()[batchLanes+1], want) {
+			t.Errorf("asked %v, want one call for %v", s.calls(), want)
 		}
-		if len(s.asked) != batchLanes+2 {
-			t.Errorf("asked %v", s.asked)
+		if len(s.calls()) != batchLanes+2 {
+			t.Errorf("asked %v", s.calls())
 		}
 		// Everything is free again.
 		must(t, <-s.ask(t.Context(), 1))
-		if s.busy != 0 || len(s.waiting) != 0 {
-			t.Errorf("%d lanes busy, %d waiting", s.busy, len(s.waiting))
-		}
+		s.mustRest(t)
 	})
 }
 
@@ -185,8 +201,8 @@ func TestBatcherDoesNotRepeatWhatIsHopeless(t *testing.T) {
 				if err := <-a; status.Code(err) != codes.Unavailable {
 					t.Errorf("got %v", err)
 				}
-				if len(s.asked) != batchLanes+1 {
-					t.Errorf("asked %v", s.asked)
+				if len(s.calls()) != batchLanes+1 {
+					t.Errorf("asked %v", s.calls())
 				}
 			}()
 		}
@@ -205,8 +221,8 @@ func TestBatcherLetsCallersGo(t *testing.T) {
 			t.Errorf("the caller who left got %v", err)
 		}
 		must(t, <-stays)
-		if got := s.asked[batchLanes]; !slices.Equal(got, []int{101}) {
-			t.Errorf("asked %v", s.asked)
+		if got := s.calls()[batchLanes]; !slices.Equal(got, []int{101}) {
+			t.Errorf("asked %v", s.calls())
 		}
 	})
 }
