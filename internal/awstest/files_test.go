@@ -64,11 +64,33 @@ func (h *onAWS) follow(t *testing.T, link string) page {
 	return fetch(t, http.DefaultClient, at.Header.Get("Location"))
 }
 
-// TestFilesOnAWS is an attachment's way over the bucket: uploaded by a CSR,
-// stored under the client's key, and read through a link and a signed URL that
-// no longer works when it was changed or its time is over.
-func TestFilesOnAWS(t *testing.T) {
+// TestEverythingOnAWS runs one hub with everything on AWS, well at first and
+// then with one service after the other away. What waits, waits side by side.
+func TestEverythingOnAWS(t *testing.T) {
 	h := newOnAWS(t)
+	t.Run("files", func(t *testing.T) { files(t, h.in(t)) })
+	t.Run("away", func(t *testing.T) {
+		t.Run("buckets", func(t *testing.T) {
+			t.Parallel()
+			bucketsAway(t, h)
+		})
+		t.Run("log", func(t *testing.T) {
+			t.Parallel()
+			logAway(t, h)
+		})
+	})
+}
+
+// in returns the hub for a subtest.
+func (h *onAWS) in(t *testing.T) *onAWS {
+	return &onAWS{Hub: h.In(t), fleet: h.fleet, s3: h.s3, logs: h.logs}
+}
+
+// files is an attachment's way over the bucket: uploaded by a CSR, stored under
+// the client's key, and read through a link and a signed URL that no longer
+// works when it was changed or its time is over.
+func files(t *testing.T, h *onAWS) {
+	t.Helper()
 	a := h.upload("price.txt", "the price list")
 	var up attachment
 	if a.Status != http.StatusCreated {
@@ -109,14 +131,14 @@ func TestFilesOnAWS(t *testing.T) {
 	}
 }
 
-// TestBucketsAway lets S3 refuse, throttle and hang under a hub at work:
+// bucketsAway lets S3 refuse, throttle and hang under a hub at work:
 // messages go on, an upload is refused and can be repeated, /readyz names the
 // files, and all is well again without a restart.
-func TestBucketsAway(t *testing.T) {
-	h := newOnAWS(t)
+func bucketsAway(t *testing.T, h *onAWS) {
+	t.Helper()
 	for _, fault := range []string{awslocal.S3Refuse, awslocal.S3Slow, awslocal.S3Hang, awslocal.S3Deny} {
 		t.Run(fault, func(t *testing.T) {
-			h := &onAWS{Hub: h.In(t), fleet: h.fleet, s3: h.s3}
+			h := h.in(t)
 			h.s3.Fail(t, fault, "", -1)
 			if a := h.upload("during.txt", "during the outage"); a.Status != http.StatusServiceUnavailable && a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
 				t.Errorf("an upload is answered %d %s", a.Status, a.Body)
@@ -146,16 +168,16 @@ func TestBucketsAway(t *testing.T) {
 	}
 }
 
-// TestLogAway lets CloudWatch Logs refuse, throttle and hang under a hub at
+// logAway lets CloudWatch Logs refuse, throttle and hang under a hub at
 // work: messages go on, /readyz names the log, what could not be written is
 // counted, and all is well again without a restart.
-func TestLogAway(t *testing.T) {
-	h := newOnAWS(t)
+func logAway(t *testing.T, h *onAWS) {
+	t.Helper()
 	for name, fault := range map[string]awslocal.Fault{
 		"refusing": awslocal.Deny, "throttling": awslocal.Throttle, "hanging": awslocal.Hang,
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := &onAWS{Hub: h.In(t), fleet: h.fleet, logs: h.logs}
+			h := h.in(t)
 			h.logs.Set(fault)
 			// Something to log: what breaks a limit of the format.
 			long := map[string]string{"id": name, "from": "ada", "text": strings.Repeat("long ", 20_000)}
