@@ -130,7 +130,9 @@ func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 	}
 	h.accounts = accounts.NewRegistry()
 	h.counts = audit.NewCounts(nil)
-	h.store = store.New(h.storage.table, audit.CountKeys(h.storage.keys, h.counts), &store.Options{OnFeed: h.metrics.FeedAppended, MarkLife: h.markLife})
+	if err := h.openStore(ctx); err != nil {
+		return nil, err
+	}
 	h.openAudit()
 	if h.blobs, h.places, err = h.openBlob(ctx); err != nil {
 		return nil, err
@@ -241,9 +243,9 @@ func (h *Hub) Run(ctx context.Context) error {
 		h.log.Info("the hub serves", "version", h.version, "public", h.PublicURL(), "admin", h.AdminURL())
 		select {
 		case <-ctx.Done():
-		case <-h.storage.failed():
-			err = fmt.Errorf("the store failed: %w", h.storage.err())
-			h.log.Error("the store failed; the hub ends so that nothing is acknowledged in vain", "error", h.storage.err())
+		case fault := <-h.storage.failed(runCtx):
+			err = fmt.Errorf("the store failed: %w", fault)
+			h.log.Error("the store failed; the hub ends so that nothing is acknowledged in vain", "error", fault)
 		case err = <-h.publicListener.failed:
 		case err = <-h.adminListener.failed:
 		}

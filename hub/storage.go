@@ -7,17 +7,21 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/channelhub/channelhub/hub/audit"
 	"github.com/channelhub/channelhub/hub/config"
 	"github.com/channelhub/channelhub/hub/storage/keys"
 	"github.com/channelhub/channelhub/hub/storage/keys/localkeys"
+	"github.com/channelhub/channelhub/hub/storage/keyslots"
 	"github.com/channelhub/channelhub/hub/storage/table"
+	"github.com/channelhub/channelhub/hub/store"
 )
 
 // storage is the ports with the drivers that configuration names.
 type storage struct {
 	table  *table.Table
 	keys   *keys.Keys
-	broken breakable // nil: the table's driver cannot break for good
+	slots  *keyslots.File // nil: contact keys are rows
+	broken []breakable    // what can break for good
 }
 
 func (h *Hub) openStorage(ctx context.Context) (*storage, error) {
@@ -33,7 +37,37 @@ func (h *Hub) openStorage(ctx context.Context) (*storage, error) {
 	if s.keys, err = h.openKeys(ctx, existed); err != nil {
 		return nil, errors.Join(err, s.table.Close())
 	}
+	if cfg.Storage.Table.Driver != config.DriverDynamoDB {
+		if s.slots, err = keyslots.Open(filepath.Join(cfg.DataDir, "contact-keys")); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+		s.broken = append(s.broken, s.slots)
+		if n := s.slots.Damaged(); n > 0 {
+			h.log.Warn("slots of contact keys are damaged: what was sealed under them does not open", "path", s.slots.Path(), "slots", n)
+		}
+	}
 	return s, nil
+}
+
+// openStore makes the store, and sees that its parts belong together.
+func (h *Hub) openStore(ctx context.Context) error {
+	opts := &store.Options{OnFeed: h.metrics.FeedAppended, MarkLife: h.markLife}
+	if h.storage.slots != nil {
+		opts.Slots = h.storage.slots
+	}
+	h.store = store.New(h.storage.table, audit.CountKeys(h.storage.keys, h.counts), opts)
+	slots := h.storage.slots
+	if slots == nil {
+		return nil
+	}
+	err := h.store.MatchKeySlots(ctx, slots.Fresh())
+	if err == nil {
+		return nil
+	}
+	if slots.Fresh() {
+		err = errors.Join(err, os.Remove(slots.Path())) // empty, and in the way of the right one
+	}
+	return fmt.Errorf("%s: %w", slots.Path(), err)
 }
 
 // openKeys opens the root keys. A table that holds data already must find the
@@ -54,19 +88,28 @@ func (h *Hub) openKeys(ctx context.Context, existed bool) (*keys.Keys, error) {
 	return keys.New(keys.Counted(ring, h.metrics.KeysAsked)), nil
 }
 
-// failed is closed once the table's driver has broken for good.
-func (s *storage) failed() <-chan struct{} {
-	if s.broken == nil {
-		return nil
+// failed tells once of what has broken for good. It watches until ctx ends.
+func (s *storage) failed(ctx context.Context) <-chan error {
+	out := make(chan error, len(s.broken))
+	for _, b := range s.broken {
+		go func() {
+			select {
+			case <-b.Failed():
+				out <- b.Err()
+			case <-ctx.Done():
+			}
+		}()
 	}
-	return s.broken.Failed()
+	return out
 }
 
-func (s *storage) err() error {
-	if s.broken == nil {
-		return nil
+func (s *storage) close() error {
+	errs := []error{s.table.Close()}
+	if s.slots != nil {
+		errs = append(errs, s.slots.Close())
 	}
-	return s.broken.Err()
+	if s.keys != nil {
+		errs = append(errs, s.keys.Close())
+	}
+	return errors.Join(errs...)
 }
-
-func (s *storage) close() error { return errors.Join(s.table.Close(), s.keys.Close()) }

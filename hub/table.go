@@ -35,7 +35,7 @@ func (h *Hub) openTable(ctx context.Context, s *storage) (existed bool, err erro
 	if err != nil {
 		return existed, err
 	}
-	s.table, s.broken = table.New(embedded, opts), embedded
+	s.table, s.broken = table.New(embedded, opts), append(s.broken, embedded)
 	return existed, nil
 }
 

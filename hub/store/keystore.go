@@ -14,11 +14,104 @@ import (
 // "h/". It implements seal.KeyStore.
 type keyRows struct{ rows table.Handle }
 
+// KeySlots keeps wrapped contact keys where a destroyed one leaves the disk at
+// once. It is safe for concurrent use.
+type KeySlots interface {
+	// ID names the place where they are kept.
+	ID() string
+	// Load returns a wrapped key, or model.NotFound.
+	Load(client model.ClientID, key string) ([]byte, error)
+	// Create keeps a wrapped key unless one is there, and returns what is there
+	// now.
+	Create(client model.ClientID, key string, wrapped []byte) ([]byte, error)
+	// Destroy makes a key unrecoverable; an absent one is fine.
+	Destroy(client model.ClientID, key string) error
+}
+
 func (s *Store) keyStore(client model.ClientID) seal.KeyStore {
 	if client == "" {
 		return keyRows{s.table.Hub()}
 	}
-	return keyRows{s.table.For(client)}
+	rows := keyRows{s.table.For(client)}
+	if s.slots == nil {
+		return rows
+	}
+	return slotKeys{rows, s.slots, client}
+}
+
+// slotKeys keeps the keys of contacts in slots and all others as rows.
+type slotKeys struct {
+	keyRows
+	slots  KeySlots
+	client model.ClientID
+}
+
+func ofContact(name string) bool { return model.ContactID(name).Valid() }
+
+func (k slotKeys) Load(ctx context.Context, name string) ([]byte, error) {
+	if !ofContact(name) {
+		return k.keyRows.Load(ctx, name)
+	}
+	wrapped, err := k.slots.Load(k.client, name)
+	if model.Is(err, model.NotFound) {
+		// An older hub kept them all as rows.
+		return k.keyRows.Load(ctx, name)
+	}
+	return wrapped, err
+}
+
+func (k slotKeys) Create(ctx context.Context, name string, wrapped []byte) ([]byte, error) {
+	if !ofContact(name) {
+		return k.keyRows.Create(ctx, name, wrapped)
+	}
+	found, err := k.Load(ctx, name)
+	if model.Is(err, model.NotFound) {
+		return k.slots.Create(k.client, name, wrapped)
+	}
+	return found, err
+}
+
+func (k slotKeys) Destroy(ctx context.Context, name string) error {
+	if ofContact(name) {
+		if err := k.slots.Destroy(k.client, name); err != nil {
+			return err
+		}
+	}
+	return k.keyRows.Destroy(ctx, name)
+}
+
+type slotsHeader struct {
+	ID string `json:"i"`
+}
+
+// MatchKeySlots holds the place of the contact keys against the one that the
+// table knows, which is noted at its first use. Fresh says that the place was
+// made just now.
+func (s *Store) MatchKeySlots(ctx context.Context, fresh bool) error {
+	const op, schema = "match contact keys", 1
+	if s.slots == nil {
+		return nil
+	}
+	value, err := encodePlain(schema, slotsHeader{ID: s.slots.ID()})
+	if err != nil {
+		return err
+	}
+	row, _, err := putOrFound(ctx, s.table.Hub(), "meta", "contact-keys", value, time.Time{})
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	var h slotsHeader
+	if _, err := decodeHeader(row.Value, schema, &h); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	switch {
+	case h.ID == s.slots.ID():
+		return nil
+	case fresh:
+		return model.Errorf(model.NotFound, op, "the contact keys are missing, and the table beside them holds data sealed under them: put them back from your copy")
+	default:
+		return model.Errorf(model.Conflicting, op, "the contact keys belong to another table: put back table and keys from one copy")
+	}
 }
 
 const (

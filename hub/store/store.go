@@ -30,6 +30,8 @@ type Options struct {
 	Seal *seal.Options
 	// OnFeed is told of every row appended to a feed log. It must not block.
 	OnFeed func(records int)
+	// Slots keeps the keys of contacts. Nil: the table does, among its rows.
+	Slots KeySlots
 	// MarkLife is how long the marks of a client's consumers matter: as long as
 	// what they acknowledged is kept. Nil: a day.
 	MarkLife func(model.ClientID) time.Duration
@@ -42,6 +44,7 @@ type Store struct {
 	onFeed  func(records int)
 	marks   func(model.ClientID) time.Duration
 	sealer  *seal.Sealer
+	slots   KeySlots
 	now     func() time.Time
 	clients *otter.Cache[model.ClientID, *Client]
 	appends sync.WaitGroup // logs that are being written
@@ -52,7 +55,7 @@ func New(t *table.Table, root seal.Root, opts *Options) *Store {
 	s := &Store{table: t, now: time.Now, marks: func(model.ClientID) time.Duration { return defaultMarkLife }}
 	var so seal.Options
 	if opts != nil {
-		s.onFeed = opts.OnFeed
+		s.onFeed, s.slots = opts.OnFeed, opts.Slots
 		if opts.MarkLife != nil {
 			s.marks = opts.MarkLife
 		}
