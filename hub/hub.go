@@ -23,6 +23,7 @@ import (
 	"github.com/channelhub/channelhub/hub/api/spec"
 	"github.com/channelhub/channelhub/hub/audit"
 	"github.com/channelhub/channelhub/hub/config"
+	"github.com/channelhub/channelhub/hub/erasure"
 	"github.com/channelhub/channelhub/hub/flow/inbound"
 	"github.com/channelhub/channelhub/hub/flow/journal"
 	"github.com/channelhub/channelhub/hub/flow/media"
@@ -82,6 +83,7 @@ type Hub struct {
 	ends     *retention.Ends
 	sweeper  *retention.Sweeper
 	remover  *removal.Remover
+	eraser   *erasure.Eraser
 	known    known
 	app      *app.App
 	ingress  *ingress.Ingress
@@ -177,6 +179,7 @@ func (h *Hub) wire() error {
 	})
 	h.journal = h.newJournal()
 	h.openRemoval()
+	h.openErasure()
 	h.ingress = ingress.New(ingress.Options{
 		Accounts: h.accounts, Connectors: h.plugins, Inbound: h.inbound, Journal: h.journal.Requests(),
 		Configured:  func(id model.PluginID) bool { _, ok := h.config.Load().Plugins[id]; return ok },
@@ -192,7 +195,7 @@ func (h *Hub) wire() error {
 	}
 	h.admin, err = admin.New(admin.Options{
 		Store: h.store, Accounts: h.accounts, Tokens: h.tokens, Plugins: h.plugins,
-		Config: control{h}, Switches: control{h}, Journal: journalFace{h.journal}, Sweeper: h.sweeper, Remover: h.remover, Letters: letters{h}, Checks: h.checks, Metrics: h.metrics, Version: h.version,
+		Config: control{h}, Switches: control{h}, Journal: journalFace{h.journal}, Sweeper: h.sweeper, Remover: h.remover, Eraser: h.eraser, KeyCopies: h.keyCopies(), Letters: letters{h}, Checks: h.checks, Metrics: h.metrics, Version: h.version,
 	})
 	if err != nil {
 		return err
@@ -274,6 +277,7 @@ func (h *Hub) start(ctx context.Context, background *sync.WaitGroup, run context
 	background.Go(func() { h.app.Run(run) })
 	background.Go(func() { h.sweeper.Run(run) })
 	background.Go(func() { h.remover.Run(run) })
+	background.Go(func() { h.eraser.Run(run) })
 	background.Go(func() { h.keeper.Run(run) })
 	background.Go(func() { h.watchAccounts(run) })
 	background.Go(func() { h.watch(run) })

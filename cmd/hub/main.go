@@ -50,7 +50,7 @@ func newRootCommand() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		newServeCommand(), newConfigCommand(), newPluginCommand(), newClientCommand(), newAccountCommand(),
+		newServeCommand(), newConfigCommand(), newPluginCommand(), newClientCommand(), newAccountCommand(), newContactCommand(),
 		newTokenCommand(), newMessageCommand(), newEventCommand(), newJournalCommand(), newDeadLetterCommand(),
 		newRetentionCommand(), newLedgerCommand(), newAuditCommand(), newDoctorCommand(), newVersionCommand(),
 	)

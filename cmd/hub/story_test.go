@@ -100,7 +100,7 @@ func setUp(env *testscript.Env, programs string) error {
 	env.Vars = append(env.Vars,
 		"PATH="+programs+string(os.PathListSeparator)+os.Getenv("PATH"), "BIN="+programs,
 		"REPLY_URL="+provider.URL, "ECHO_SECRET="+echoSecret,
-		"OPERATOR="+strings.Repeat("operator-", 4), "CONFIGURATOR="+strings.Repeat("configurator-", 3),
+		"OPERATOR="+strings.Repeat("operator-", 4), "PRIVACY="+strings.Repeat("privacy-", 5), "CONFIGURATOR="+strings.Repeat("configurator-", 3),
 		"ACME="+strings.Repeat("acme-desk-", 4), "HUB_TOKEN=", "HUB_ADDR=",
 	)
 	return os.WriteFile(filepath.Join(env.WorkDir, "hub.yaml"), shared, 0o600)

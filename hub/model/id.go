@@ -31,6 +31,8 @@ type (
 	EventID string
 	// AttachmentID is "att_" and 26 characters.
 	AttachmentID string
+	// ErasureID is "era_" and 26 characters.
+	ErasureID string
 )
 
 var configuredID = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
@@ -107,6 +109,12 @@ func (id ConversationID) Raw() (Random16, bool) {
 
 // AttachmentIDOf spells 16 bytes as an attachment id.
 func AttachmentIDOf(raw Random16) AttachmentID { return AttachmentID(encodeID("att_", raw[:])) }
+
+// ErasureIDOf spells 16 bytes as the id of an erasure.
+func ErasureIDOf(raw Random16) ErasureID { return ErasureID(encodeID("era_", raw[:])) }
+
+// Valid reports whether the id has the form of an erasure's.
+func (id ErasureID) Valid() bool { return fixed16("era_", string(id)) }
 
 // Raw returns the 16 bytes of the id and whether it has the right form.
 func (id AttachmentID) Raw() (Random16, bool) {

@@ -86,7 +86,8 @@ func (c *Client) Conversation(ctx context.Context, id model.ConversationID) (Con
 	return c.ReadConversation(ctx, id)
 }
 
-// ReadConversation returns the row T as it is stored now.
+// ReadConversation returns the row T as it is stored now. That of an erased
+// contact is model.NotFound, and IsErased tells.
 func (c *Client) ReadConversation(ctx context.Context, id model.ConversationID) (Conversation, error) {
 	row, err := c.rows.Get(ctx, conversationPK(id), conversationSK)
 	if err != nil {
@@ -117,7 +118,7 @@ func (c *Client) PutConversation(ctx context.Context, v Conversation) (now Conve
 // from.
 func (c *Client) conversationOp(ctx context.Context, v Conversation) (table.Op, error) {
 	if v.Key == seal.ErasedKey {
-		return table.Op{}, model.Errorf(model.NotFound, "write conversation", "the contact was erased")
+		return table.Op{}, erased("write conversation")
 	}
 	value, err := c.encode(ctx, conversationPK(v.ID), conversationSK, conversationSchema, v.Key, conversationHeader{
 		Account: v.Account, Contact: v.Contact, Key: v.Key,
@@ -153,12 +154,14 @@ func (c *Client) keepConversation(ctx context.Context, id model.ConversationID, 
 	if err != nil {
 		return Conversation{}, fmt.Errorf("read conversation: %w", err)
 	}
+	if h.Key == seal.ErasedKey {
+		c.conversations.Invalidate(id)
+		return Conversation{}, erased("read conversation")
+	}
 	var b contactBody
-	if h.Key != seal.ErasedKey {
-		row.PK, row.SK = conversationPK(id), conversationSK
-		if err := c.openBody(ctx, row, conversationSchema, h.Key, sealed, &b); err != nil {
-			return Conversation{}, fmt.Errorf("read conversation: %w", err)
-		}
+	row.PK, row.SK = conversationPK(id), conversationSK
+	if err := c.openBody(ctx, row, conversationSchema, h.Key, sealed, &b); err != nil {
+		return Conversation{}, fmt.Errorf("read conversation: %w", err)
 	}
 	v := Conversation{
 		ID: id, Account: h.Account, Contact: h.Contact, Key: h.Key,

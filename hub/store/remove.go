@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -90,7 +91,7 @@ func (c *Client) RemoveContacts(ctx context.Context, account model.AccountID, ot
 }
 
 func (c *Client) removeContact(ctx context.Context, account model.AccountID, others []model.AccountID, all bool, d Directory) (n RemovedRows, err error) {
-	addresses, err := c.addressesOf(ctx, d)
+	addresses, err := c.waysTo(ctx, d)
 	if err != nil {
 		return n, err
 	}
@@ -123,7 +124,7 @@ func (c *Client) removeContact(ctx context.Context, account model.AccountID, oth
 	}
 	failpoint.Hit("removal.after_conversation")
 	if elsewhere {
-		return n, nil
+		return n, c.unlistAccount(ctx, d.Contact, account)
 	}
 	if err := c.seal.DestroyKey(ctx, d.Key()); err != nil {
 		return n, err
@@ -156,11 +157,30 @@ func (c *Client) addressesOf(ctx context.Context, d Directory) ([]model.Address,
 // gone tells what cannot be read any more: a removal passes it over.
 func gone(err error) bool { return model.Is(err, model.NotFound) || model.Is(err, model.Corrupt) }
 
-func (c *Client) removeAddress(ctx context.Context, a model.Address, owner model.ContactID) (bool, error) {
-	at, err := c.addressKey(ctx, a)
+// waysTo is the keys of every address that is known of a contact.
+func (c *Client) waysTo(ctx context.Context, d Directory) ([]model.Random16, error) {
+	addresses, err := c.addressesOf(ctx, d)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
+	keys, err := c.addressKeys(ctx, addresses)
+	if err != nil {
+		return nil, err
+	}
+	_, h, err := c.contactRow(ctx, d.Contact)
+	if err != nil && !gone(err) {
+		return nil, err
+	}
+	listed, err := keysOf(h.Addresses)
+	if err != nil {
+		return nil, err
+	}
+	keys = append(keys, listed...)
+	slices.SortFunc(keys, func(a, b model.Random16) int { return bytes.Compare(a[:], b[:]) })
+	return slices.Compact(keys), nil
+}
+
+func (c *Client) removeAddress(ctx context.Context, at model.Random16, owner model.ContactID) (bool, error) {
 	has, err := c.contactAt(ctx, at)
 	if err != nil || has != owner {
 		if model.Is(err, model.NotFound) {
@@ -251,11 +271,8 @@ func (c *Client) RemoveLetters(ctx context.Context, account model.AccountID) (n 
 			if account != "" && d.Account != account && d.Route.Account != account {
 				continue
 			}
-			if _, err := c.drop(ctx, letterPK(d.UUID)); err != nil {
+			if err := c.RemoveLetter(ctx, d); err != nil {
 				return n, err
-			}
-			if _, err := c.rows.Commit(ctx, table.Delete("dl", string(d.UUID[:]))); err != nil {
-				return n, fmt.Errorf("delete dead letter: %w", err)
 			}
 			n++
 		}

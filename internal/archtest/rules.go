@@ -226,7 +226,7 @@ var layers = [][]string{
 	// What the HTTP faces share, such as the problem document.
 	{"hub/api/..."},
 	{"hub/flow/..."},
-	{"hub/access/...", "hub/accounts/...", "hub/audit/...", "hub/cluster/...", "hub/pluginhost/...", "hub/removal/...", "hub/retention/..."},
+	{"hub/access/...", "hub/accounts/...", "hub/audit/...", "hub/cluster/...", "hub/erasure/...", "hub/pluginhost/...", "hub/removal/...", "hub/retention/..."},
 	{"hub/store/..."},
 	{"hub/seal/..."},
 	// Each port stands alone; what drivers share is to their right.

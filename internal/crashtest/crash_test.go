@@ -25,7 +25,7 @@ var special = []string{"table.between_steps", "outbound.after_takeover", "outbou
 
 // elsewhere are the beginnings of sites that other packages kill, or that
 // TestCrashFiles does.
-var elsewhere = []string{"audit.", "retention.", "deadletter.", "media.", "removal.", "session."}
+var elsewhere = []string{"audit.", "retention.", "deadletter.", "media.", "removal.", "session.", "erasure."}
 
 func isElsewhere(site string) bool {
 	return slices.ContainsFunc(elsewhere, func(prefix string) bool { return strings.HasPrefix(site, prefix) })

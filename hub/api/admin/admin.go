@@ -97,6 +97,10 @@ type Options struct {
 	Letters  Letters // nil: nothing is done with dead letters, and their acts answer 503
 	Sweeper  Sweeper // nil: there is none, and the routes of retention answer 503
 	Remover  Remover // nil: there is none, and its acts answer 503
+	Eraser   Eraser  // nil: there is none, and its acts answer 503
+	// KeyCopies is how long a copy of a destroyed contact key may be left where
+	// the hub keeps keys.
+	KeyCopies time.Duration
 	// Checks looks at what the hub depends on. Nil: nothing is looked at.
 	Checks  func(ctx context.Context) []Check
 	Metrics *telemetry.Metrics

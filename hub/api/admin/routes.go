@@ -42,6 +42,7 @@ func (a *Admin) routes() []route {
 		{"Plugins", []access.Role{access.Operator}, a.pluginRoutes()},
 		{"Clients and accounts", []access.Role{access.Configurator}, a.accountRoutes()},
 		{"Removal", []access.Role{access.Configurator}, a.removalRoutes()},
+		{"Erasure", []access.Role{access.Privacy}, a.erasureRoutes()},
 		{"Tokens", []access.Role{access.Configurator}, a.tokenRoutes()},
 		{"Configuration", []access.Role{access.Configurator}, a.configRoutes()},
 		{"Journal", []access.Role{access.Operator}, a.journalRoutes()},

@@ -127,6 +127,14 @@ func (c *Chat) Notify(client model.ClientID, conv model.ConversationID) {
 	c.sockets.poke(conversationKey{client, conv})
 }
 
+// Erased tells of a conversation that is no more: its sockets are closed, and
+// who comes back begins anew. It never blocks.
+func (c *Chat) Erased(client model.ClientID, conv model.ConversationID) {
+	for _, s := range c.sockets.ofConversation(conversationKey{client, conv}) {
+		s.end(closeRestart, "the conversation was erased")
+	}
+}
+
 // StateChanged tells that accounts or connectors changed: sockets of accounts
 // that serve no more are closed, the others look again for what they could not
 // render. It never blocks.

@@ -194,19 +194,7 @@ func (in *Inbound) event(ctx context.Context, acct accounts.Account, ev pluginho
 	if ev, err = in.adopt(ctx, client, acct, ev); err != nil {
 		return store.StoredEvent{}, err
 	}
-	dir, err := in.whose(ctx, client, acct, ev)
-	if err != nil || dir.Conversation == "" {
-		return store.StoredEvent{}, err
-	}
-	if ev.Type == model.TypingStarted {
-		return store.StoredEvent{}, in.signal(ctx, client, acct, dir)
-	}
-	unlock, err := in.lock(ctx, dir.Conversation)
-	if err != nil {
-		return store.StoredEvent{}, err
-	}
-	defer unlock()
-	stored, fresh, err := in.commit(ctx, client, acct, dir, ev, received)
+	stored, fresh, err := in.take(ctx, client, acct, ev, received)
 	if model.Is(err, model.TooLarge) || model.Is(err, model.Invalid) {
 		return stored, in.refuse(ctx, client, acct, ev, received, reasonNotStorable, err)
 	}
@@ -220,8 +208,47 @@ func (in *Inbound) event(ctx context.Context, acct accounts.Account, ev pluginho
 		in.Metrics.Inbound(string(acct.Plugin), telemetry.InboundDuplicate)
 	}
 	// A repeat may have completed what a crash left half done.
-	in.tell(acct.Client, dir.Conversation)
+	in.tell(acct.Client, stored.Conversation)
 	return stored, nil
+}
+
+// take finds the conversation and takes the event into it. Where the contact
+// was erased meanwhile, whoever wrote is somebody new.
+func (in *Inbound) take(ctx context.Context, client *store.Client, acct accounts.Account, ev pluginhost.Event, received time.Time) (stored store.StoredEvent, fresh bool, err error) {
+	for range maxErased {
+		var dir store.Directory
+		dir, err = in.whose(ctx, client, acct, ev)
+		if err == nil && dir.Conversation == "" {
+			return stored, false, nil
+		}
+		if err == nil {
+			stored, fresh, err = in.takeInto(ctx, client, acct, dir, ev, received)
+		}
+		if !model.Is(err, model.NotFound) {
+			return stored, fresh, err
+		}
+		if err := client.Forget(ctx, acct.ID, ev.Addresses, dir.Conversation); err != nil {
+			return stored, false, err
+		}
+	}
+	return stored, false, model.Wrap(model.Unavailable, "take event", err)
+}
+
+// maxErased is how often an event meets an erasure before its sender has to
+// come again.
+const maxErased = 3
+
+// takeInto takes the event into a conversation. A signal leaves no row.
+func (in *Inbound) takeInto(ctx context.Context, client *store.Client, acct accounts.Account, dir store.Directory, ev pluginhost.Event, received time.Time) (store.StoredEvent, bool, error) {
+	if ev.Type == model.TypingStarted {
+		return store.StoredEvent{}, false, in.signal(ctx, client, acct, dir)
+	}
+	unlock, err := in.lock(ctx, dir.Conversation)
+	if err != nil {
+		return store.StoredEvent{}, false, err
+	}
+	defer unlock()
+	return in.commit(ctx, client, acct, dir, ev, received)
 }
 
 // adopt fills in the files that the event names by the hub's own ids.

@@ -2,8 +2,10 @@ package journal
 
 import (
 	"context"
+	"slices"
 
 	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/store"
 )
 
 // Drop removes what waits for an account that is gone, and returns how many
@@ -45,6 +47,22 @@ func (j *Journal) Undrained() map[model.PluginID]int {
 	for _, r := range j.all() {
 		if n := r.log.Waiting().Entries; n > 0 && r.log.Route.Account == "" {
 			out[r.log.Route.Plugin] += n
+		}
+	}
+	return out
+}
+
+// Waiting tells what waits in journals of these accounts, and in those that the
+// accounts of a connector share, and when the last of it ends. It reads no row.
+func (j *Journal) Waiting(accounts []model.AccountID) []store.ErasureJournal {
+	var out []store.ErasureJournal
+	for _, r := range j.all() {
+		route, n := r.log.Route, r.log.Waiting().Entries
+		if n > 0 && (route.Account == "" || slices.Contains(accounts, route.Account)) {
+			out = append(out, store.ErasureJournal{
+				Plugin: route.Plugin, Account: route.Account,
+				ErasureRest: store.ErasureRest{Count: n, Ends: store.Millis(j.Now().Add(j.Keep))},
+			})
 		}
 	}
 	return out

@@ -41,10 +41,16 @@ func (r *runner) step(ctx context.Context) (waiting, error) {
 			return waiting{}, err
 		}
 		r.head, r.claim.Open = &msg, e.behind
-	} else if msg, err := r.client.Outbound(ctx, r.lane.conv, r.head.UUID); err == nil {
+	} else {
+		msg, err := r.client.Outbound(ctx, r.lane.conv, r.head.UUID)
+		if model.Is(err, model.NotFound) {
+			r.head = nil // removed, or its contact was erased
+			return waiting{again: true}, nil
+		}
+		if err != nil {
+			return waiting{}, err
+		}
 		r.head = &msg // somebody may have resolved it, or a receipt come
-	} else if !model.Is(err, model.NotFound) {
-		return waiting{}, err
 	}
 	w, over, err := r.deliver(ctx, *r.head)
 	if err != nil || w.lost {
@@ -130,6 +136,9 @@ func (r *runner) look(ctx context.Context, msg store.Outbound) (look, error) {
 		return look{wait: waiting{until: until}}, nil
 	}
 	fault, err := r.rejudge(ctx, msg)
+	if store.IsErased(err) {
+		return look{over: true}, nil // the erasure says what becomes of it
+	}
 	if err != nil {
 		return look{}, err
 	}
@@ -167,6 +176,8 @@ func earlier(a, b time.Time) time.Time {
 func (r *runner) rejudge(ctx context.Context, msg store.Outbound) (*model.Failure, error) {
 	conv, err := r.client.Conversation(ctx, msg.Conversation)
 	switch {
+	case store.IsErased(err):
+		return nil, err
 	case model.Is(err, model.NotFound):
 		return nil, nil // we wrote first, and nobody has answered yet
 	case err != nil:

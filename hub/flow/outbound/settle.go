@@ -48,6 +48,11 @@ func (r *runner) finish(ctx context.Context) (store.Outbound, error) {
 		}
 	}
 	msg, err := r.settle(ctx, t)
+	if model.Is(err, model.NotFound) {
+		// The message is gone: its contact was erased while it was being sent.
+		msg, err = t.msg, r.o.dropProviderIDs(ctx, r.client, t.msg, t.out.ProviderIDs)
+		msg.Status = model.Discarded
+	}
 	if err != nil {
 		return msg, err
 	}

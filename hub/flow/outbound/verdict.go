@@ -205,6 +205,13 @@ func (o *Outbound) judgeContact(ctx context.Context, client *store.Client, id mo
 func (o *Outbound) judgeConsent(ctx context.Context, client *store.Client, t *target, fault func(field, format string, args ...any)) error {
 	conv, err := client.ReadConversation(ctx, t.directory.Conversation)
 	switch {
+	case store.IsErased(err) && len(t.to) > 0:
+		// Whoever has the address is somebody new.
+		t.directory, t.introduce = store.Directory{}, true
+		return client.Forget(ctx, t.account.ID, t.to, conv.ID)
+	case store.IsErased(err):
+		fault("to.contact_id", "there is no such contact on this account")
+		return nil
 	case model.Is(err, model.NotFound):
 		if len(t.to) > 0 {
 			return nil // we wrote first, and nobody has answered yet
