@@ -96,13 +96,17 @@ func (h *Hub) openAccount(ctx context.Context, acct accounts.Account) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
+	if paused {
+		// Before it opens: what waits in its lanes would leave in between. From
+		// here it stays paused, whatever comes of the opening.
+		h.move(acct.ID, accounts.Paused, pausedDetail)
+	}
 	// A paused account is open at the connector: it takes what comes in.
 	addresses, err := h.plugins.OpenAccount(ctx, acct.Plugin, settingsOf(acct))
 	h.opened(ctx, acct, addresses, err)
-	if paused {
-		h.move(acct.ID, accounts.Paused, "paused by an operator")
-	}
 }
+
+const pausedDetail = "paused by an operator"
 
 // opened notes how the opening of an account went, and claims its addresses
 // at the provider: one address belongs to one account of the fleet.
@@ -112,8 +116,9 @@ func (h *Hub) opened(ctx context.Context, acct accounts.Account, addresses []str
 			store.AccountAddress{Client: acct.Client, Account: acct.ID},
 			func(a store.AccountAddress) bool { _, ok := h.accounts.Account(a.Account); return !ok })
 	}
+	paused := h.accounts.Status(acct.ID).State == accounts.Paused
 	switch {
-	case err == nil && h.accounts.Status(acct.ID).State == accounts.Paused:
+	case paused && (err == nil || model.Is(err, model.Unavailable)):
 		// It stays paused, whatever its connector does.
 	case err == nil:
 		h.move(acct.ID, accounts.Open, "")

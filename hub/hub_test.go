@@ -1,10 +1,12 @@
 package hub_test
 
 import (
+	"bytes"
 	"net/http"
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/channelhub/channelhub/hub/hubtest"
@@ -121,4 +123,68 @@ func TestAccountStatus(t *testing.T) {
 	if len(list.Data) != 0 {
 		t.Errorf("conversations %v", list.Data)
 	}
+}
+
+// TestPausedAcrossARestart: an account that is paused is never open in between,
+// so that nothing of what waits leaves.
+func TestPausedAcrossARestart(t *testing.T) {
+	var log said
+	const chief = "hubtest-chief-token-of-more-than-32-characters"
+	h := hubtest.New(t, &hubtest.Options{LogTo: &log, Config: `
+logging: {level: info}
+access: {bootstrap_tokens: {chief: {role: configurator, token: "` + chief + `"}}}
+`})
+	act := func(what string) {
+		t.Helper()
+		admin := *h
+		admin.Public = h.Admin
+		if a := admin.Call(chief, http.MethodPost, "/admin/v1/accounts/acme-echo/"+what, nil); a.Status/100 != 2 {
+			t.Fatalf("%s: %d %s", what, a.Status, a.Body)
+		}
+	}
+	act("pause")
+	m := h.Send("ada", "hello")
+	h.Stop()
+	log.take()
+	h.Start()
+	var moves []string
+	for _, line := range strings.Split(log.take(), "\n") {
+		if strings.Contains(line, "an account changed its state") && strings.Contains(line, "acme-echo") {
+			moves = append(moves, line)
+		}
+	}
+	if len(moves) == 0 {
+		t.Fatal("the log tells of no move")
+	}
+	for _, line := range moves {
+		if strings.Contains(line, `"state":"open"`) {
+			t.Errorf("before it was paused again: %s", line)
+		}
+	}
+	if n := len(h.Provider.Posts()); n != 0 {
+		t.Errorf("%d messages left", n)
+	}
+	act("resume")
+	h.Await(m.ID, "sent")
+}
+
+// said is a log that a test reads.
+type said struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buf.Write(p)
+}
+
+// take returns what was written since the last time.
+func (s *said) take() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.buf.String()
+	s.buf.Reset()
+	return out
 }

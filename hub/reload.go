@@ -373,7 +373,7 @@ func (c control) SwitchAccount(ctx context.Context, id model.AccountID, on bool)
 		return model.Errorf(model.NotFound, "switch account", "there is no such account")
 	}
 	if !on {
-		c.h.move(id, accounts.Paused, "paused by an operator")
+		c.h.move(id, accounts.Paused, pausedDetail)
 		return nil
 	}
 	c.h.move(id, accounts.Closed, "")

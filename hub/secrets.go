@@ -57,14 +57,25 @@ func (c callbacks) PutSecret(ctx context.Context, plugin model.PluginID, account
 	if acct.Revision != expected {
 		return changed
 	}
-	if err := client.PutSecret(ctx, acct.ID, name, value); err != nil {
-		return err
-	}
 	kept := accounts.Secrets{name: {value}}
 	for n, values := range acct.Kept {
 		if n != name {
 			kept[n] = values
 		}
+	}
+	// An account that does not open with it would never open again: nobody but
+	// its connector could put something else in its place.
+	next := acct
+	next.Kept = kept
+	faults, err := c.h.plugins.ValidateAccount(ctx, plugin, settingsOf(next))
+	if err != nil && !model.Is(err, model.Unavailable) {
+		return err // a connector on its way out is not asked: what it was given counts
+	}
+	if len(faults) > 0 {
+		return &model.Error{Code: model.Invalid, Op: op, Detail: "the account would not open with it: " + faults[0].Field + ": " + faults[0].Detail, Faults: faults}
+	}
+	if err := client.PutSecret(ctx, acct.ID, name, value); err != nil {
+		return err
 	}
 	acct, ok := c.h.accounts.Keep(acct.ID, expected, maps.Clone(kept), c.h.revision.Add(1))
 	if !ok {

@@ -267,7 +267,8 @@ func (h *Host) ListState(ctx context.Context, prefix, after string, limit int) (
 // PutSecret keeps a secret that the provider gave or renewed. The account is
 // then opened again with it. [ErrReadOnly] says that it stands in the
 // operator's configuration, [ErrConflict] that the settings have changed since
-// this account was opened.
+// this account was opened, [ErrInvalid] that it would not open with it: the
+// name is no secret of the settings, or Validate has a fault to find.
 func (h *Host) PutSecret(ctx context.Context, name string, value Secret) error {
 	h.redactor.learn([]string{value.Reveal()})
 	revision, plain := h.account.GetConfigRevision(), value.Reveal()

@@ -50,14 +50,35 @@ func Main(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	echo = filepath.Join(dir, "hub-plugin-echo")
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", echo, "github.com/channelhub/channelhub/cmd/hub-plugin-echo")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the echo connector: %v\n%s", err, out)
+	if echo, err = build(dir, module+"cmd/hub-plugin-echo"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
+}
+
+const module = "github.com/channelhub/channelhub/"
+
+// Connector builds another connector of this module, by the path of its command
+// below the module, and returns the program: a plugin's path in
+// Options.Config.
+func Connector(t *testing.T, command string) string {
+	t.Helper()
+	program, err := build(t.TempDir(), module+command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+func build(dir, command string) (program string, err error) {
+	program = filepath.Join(dir, filepath.Base(command))
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", program, command)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", filepath.Base(command), err, out)
+	}
+	return program, nil
 }
 
 // Options for New; nil takes every default.

@@ -181,6 +181,16 @@ func (k *contentCheck) parameters(all []TemplateParameter) {
 	}
 }
 
+// Known reports whether the common format has the form.
+func (t ContentType) Known() bool {
+	switch t {
+	case ContentText, ContentMedia, ContentLocation, ContentContacts, ContentMenu, ContentCarousel,
+		ContentLinkButton, ContentTemplate, ContentPostback, ContentFormReply, ContentUnsupported:
+		return true
+	}
+	return false
+}
+
 // InOnly reports whether a form comes from customers alone.
 func (t ContentType) InOnly() bool {
 	return t == ContentPostback || t == ContentFormReply || t == ContentUnsupported

@@ -48,6 +48,9 @@ func TestContentFaults(t *testing.T) {
 		if s := strings.Join(got, " "); s != c.want && (name != "an endless menu" || !strings.HasPrefix(s, c.want)) {
 			t.Errorf("%s: faults in %q, want %q", name, s, c.want)
 		}
+		if known := c.content.Type != "hologram"; c.content.Type.Known() != known {
+			t.Errorf("%s: known %v", name, !known)
+		}
 	}
 }
 

@@ -232,11 +232,12 @@ func itemResultOut(r ItemResult) *connectorv1.ItemResult {
 	switch r.Code {
 	case "":
 		code = connectorv1.ItemResult_CODE_OK
-	case model.Invalid, model.TooLarge, model.Precondition, model.Denied:
+	case model.Invalid, model.TooLarge, model.Precondition:
 		code = connectorv1.ItemResult_CODE_INVALID
 	case model.NotFound:
 		code = connectorv1.ItemResult_CODE_NOT_FOUND
-	case model.Conflicting, model.Throttled, model.Unavailable, model.Corrupt, model.Internal:
+	case model.Conflicting, model.Denied, model.Throttled, model.Unavailable, model.Corrupt, model.Internal:
+		// What the hub may not do itself is no fault of the item.
 	}
 	return connectorv1.ItemResult_builder{Code: &code, Detail: new(r.Detail)}.Build()
 }

@@ -173,18 +173,20 @@ func (r *refresh) wait(ctx context.Context) error {
 func (c *Client) ask(ctx context.Context, r *refresh, now time.Time) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 	defer cancel()
-	r.ks, r.err = c.load(ctx, now)
+	var err error
+	r.ks, err = c.load(ctx, now)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer close(r.done)
+	r.err = outage(err)
 	c.asking, c.refusal = nil, nil
 	ks := c.current.Load()
 	switch {
-	case r.err == nil:
+	case err == nil:
 		r.ks.loadedAt, r.ks.triedAt = now, now
 		c.current.Store(r.ks)
-	case ks != nil && model.CodeOf(r.err).Temporary() && now.Sub(ks.loadedAt) < c.s.opts.Outage:
+	case ks != nil && model.CodeOf(err).Temporary() && now.Sub(ks.loadedAt) < c.s.opts.Outage:
 		// Ask again after a tenth of the period, not on every record.
 		again := *ks
 		again.triedAt = now.Add(-c.s.opts.CachePeriod * 9 / 10)
@@ -193,6 +195,17 @@ func (c *Client) ask(ctx context.Context, r *refresh, now time.Time) {
 		c.current.Store(nil)
 		c.refusal, c.refusedAt = r.err, now
 	}
+}
+
+// outage tells of a root that refuses the hub as of one that is away: nothing
+// that was to be sealed or opened is to blame, and it may succeed once the
+// operator has mended the key. The root's own code stays in the chain, for who
+// looks after it.
+func outage(err error) error {
+	if !model.Is(err, model.Denied) {
+		return err
+	}
+	return &model.Error{Code: model.Unavailable, Op: "reach the root of keys", Detail: "it refuses the hub's own role", Err: err}
 }
 
 // knows reports whether a wrapped key names a key of the keyset. Tink writes

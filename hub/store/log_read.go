@@ -58,6 +58,25 @@ func (l *Log) ReadBack(ctx context.Context, n uint64, limit int) ([]LogRow, erro
 	return decodeRows(page.Rows)
 }
 
+// Reaches reports whether the log has grown as far as the place, which may be
+// the one behind its newest record.
+func (l *Log) Reaches(ctx context.Context, at Position) (bool, error) {
+	tail, err := l.Tail(ctx)
+	if err != nil {
+		return false, err
+	}
+	if at.N <= tail || at == (Position{N: tail + 1}) {
+		return true, nil
+	}
+	// Another process may have written what this one has not seen.
+	newest := at.N
+	if at.Index == 0 {
+		newest--
+	}
+	rows, err := l.Read(ctx, newest-1, 1)
+	return len(rows) > 0, err
+}
+
 // Floor returns the newest row that was trimmed; 0 when none was.
 func (l *Log) Floor(ctx context.Context) (uint64, error) {
 	row, err := l.rows.Get(ctx, l.pk, logHeadSK)

@@ -23,8 +23,12 @@ import (
 // Echo sends and takes no files: those sites are on the ways of TestCrashFiles.
 var special = []string{"table.between_steps", "outbound.after_takeover", "outbound.after_dead_letter", "outbound.after_take", "accounts.after_told"}
 
-// elsewhere are the beginnings of sites that other packages kill, or that
-// TestCrashFiles does.
+// elsewhere are the beginnings of sites on no way of TestCrash. Here kill
+// TestCrashAuditCopy, TestCrashReplayedLetter and TestCrashFiles; the rest is
+// killed where a test has the clock in its hand, with a process of its own: in
+// hub/store (trims of the audit log), hub/retention, hub/removal, hub/erasure,
+// hub/flow/outbound (dead letters), hub/flow/media (files that are due) and
+// hub/flow/inbound (contexts of sessions).
 var elsewhere = []string{"audit.", "retention.", "deadletter.", "media.", "removal.", "session.", "erasure."}
 
 func isElsewhere(site string) bool {

@@ -66,7 +66,7 @@ func (a *App) getEvents(w http.ResponseWriter, r *http.Request) {
 	wait, badWait := web.Duration(r, "wait", 0, maxWait)
 	if err := web.AllFaults(badLimit, badWait); err != nil {
 		if cursor != "" { // nothing is acknowledged by a call that is refused
-			_, bad := client.ParseCursor(r.Context(), cursor)
+			_, bad := a.place(r.Context(), client, cursor)
 			err = web.AllFaults(err, cursorProblem(bad))
 		}
 		web.Fail(w, r, err)
@@ -106,7 +106,7 @@ func (a *App) startOf(ctx context.Context, client *store.Client, p access.Princi
 	if cursor == "" {
 		return a.acks.marks(ctx, client, p.Consumer)
 	}
-	at, err := client.ParseCursor(ctx, cursor)
+	at, err := a.place(ctx, client, cursor)
 	if err != nil {
 		return nil, cursorProblem(err)
 	}
@@ -117,6 +117,26 @@ func (a *App) startOf(ctx context.Context, client *store.Client, p access.Princi
 		err = a.acks.note(ctx, client, p.Consumer, at)
 	}
 	return at, err
+}
+
+// place is where a cursor points. One ahead of the feed was given out by a feed
+// that has lost its end, as behind a restored backup: to take it would
+// acknowledge events that are yet to come.
+func (a *App) place(ctx context.Context, client *store.Client, cursor string) ([]store.Position, error) {
+	at, err := client.ParseCursor(ctx, cursor)
+	if err != nil {
+		return nil, err
+	}
+	for i, log := range client.FeedLogs() {
+		reached, err := log.Reaches(ctx, at[i])
+		if err != nil {
+			return nil, err
+		}
+		if !reached {
+			return nil, model.Errorf(model.Invalid, "read cursor", "the cursor lies ahead of the feed")
+		}
+	}
+	return at, nil
 }
 
 func cursorProblem(err error) error {
@@ -225,7 +245,7 @@ func (a *App) ackEvents(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, web.Invalid("The cursor is missing.", model.Fault{Field: "cursor", Detail: "give the cursor up to which events are done"}))
 		return
 	}
-	at, err := client.ParseCursor(r.Context(), req.Cursor)
+	at, err := a.place(r.Context(), client, req.Cursor)
 	if err == nil {
 		// The caller asked for exactly this, so it is durable before the 204.
 		err = a.acks.save(r.Context(), client, p.Consumer, at)

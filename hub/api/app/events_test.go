@@ -91,6 +91,30 @@ func TestEventParameters(t *testing.T) {
 	}
 }
 
+// TestForeignCursors: a cursor of another client's feed is none of this one's,
+// however it is handed in (I8).
+func TestForeignCursors(t *testing.T) {
+	h := hubtest.New(t, nil)
+	h.Say("ada", "1", "t1")
+	foreign := h.Events(hubtest.Desk, "").NextCursor
+	stream := []string{"Accept", "text/event-stream"}
+	for name, a := range map[string]hubtest.Answer{
+		"page":          h.Call(hubtest.Other, http.MethodGet, "/v1/events?cursor="+foreign, nil),
+		"long poll":     h.Call(hubtest.Other, http.MethodGet, "/v1/events?wait=30s&cursor="+foreign, nil),
+		"stream":        h.Call(hubtest.Other, http.MethodGet, "/v1/events?cursor="+foreign, nil, stream...),
+		"Last-Event-ID": h.Call(hubtest.Other, http.MethodGet, "/v1/events", nil, append(stream, "Last-Event-ID", foreign)...),
+		"ack":           h.Call(hubtest.Other, http.MethodPost, "/v1/events/ack", map[string]string{"cursor": foreign}),
+	} {
+		field := "cursor"
+		if name == "Last-Event-ID" {
+			field = name
+		}
+		if a.Status != 422 || a.Problem().Fields() != field || a.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: %d %s", name, a.Status, a.Body)
+		}
+	}
+}
+
 // TestStatusEvents: each move of an answer is one event, with what became of it
 // and not what was said.
 func TestStatusEvents(t *testing.T) {

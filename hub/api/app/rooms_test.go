@@ -180,6 +180,22 @@ func TestContentEnds(t *testing.T) {
 	}
 }
 
+// trim does to the feed what retention does: the floor first, then its rows.
+func (r *rooms) trim(upTo uint64) {
+	r.t.Helper()
+	rows, header := r.rows.Table.For("acme"), fmt.Sprintf(`{"f":%d}`, upTo)
+	head := binary.AppendUvarint([]byte{1}, uint64(len(header)))
+	if _, err := rows.Commit(r.t.Context(), table.Put("f/0", "\x00", append(head, header...))); err != nil {
+		r.t.Fatal(err)
+	}
+	for n := range upTo {
+		sk := string(binary.BigEndian.AppendUint64([]byte{1}, n+1))
+		if _, err := rows.Commit(r.t.Context(), table.Delete("f/0", sk)); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
 // TestTrimmedFeed: a cursor below the oldest row is gone; a reader without one
 // begins at the oldest.
 func TestTrimmedFeed(t *testing.T) {
@@ -193,17 +209,7 @@ func TestTrimmedFeed(t *testing.T) {
 			cursor = page.NextCursor
 		}
 	}
-	rows := r.rows.Table.For("acme")
-	head := binary.AppendUvarint([]byte{1}, uint64(len(`{"f":3}`)))
-	if _, err := rows.Commit(t.Context(), table.Put("f/0", "\x00", append(head, `{"f":3}`...))); err != nil {
-		t.Fatal(err)
-	}
-	for n := range uint64(3) {
-		sk := string(binary.BigEndian.AppendUint64([]byte{1}, n+1))
-		if _, err := rows.Commit(t.Context(), table.Delete("f/0", sk)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	r.trim(3)
 	var p hubtest.Problem
 	if status := r.call(http.MethodGet, "/v1/events?cursor="+cursor, "", &p); status != 410 || p.Type != "urn:channelhub:problem:gone" {
 		t.Errorf("a cursor below the oldest row: %d %+v", status, p)

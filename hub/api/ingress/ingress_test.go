@@ -37,6 +37,7 @@ import (
 type world struct {
 	t         *testing.T
 	disk      *disk
+	root      *storetest.Root
 	client    *store.Client
 	accounts  *accounts.Registry
 	connector *connector
@@ -46,7 +47,9 @@ type world struct {
 func newWorld(t *testing.T, journal ingress.Journal) *world {
 	t.Helper()
 	w := &world{t: t, disk: &disk{Driver: storetest.Pebble(t)}, accounts: accounts.NewRegistry(), connector: &connector{}}
-	rows := storetest.Over(t, table.New(w.disk, nil), nil).Store()
+	under := storetest.Over(t, table.New(w.disk, nil), nil)
+	rows := under.Store()
+	w.root = under.Root
 	acct := func(id model.AccountID, client model.ClientID, enabled bool) accounts.Account {
 		return accounts.Account{ID: id, Client: client, Plugin: "echo", Enabled: enabled, Secrets: accounts.Secrets{"secret": {"old", "new"}}}
 	}
@@ -330,6 +333,21 @@ func TestStoreFails(t *testing.T) {
 		if got := w.feed() - before; got != 1 {
 			t.Errorf("behind write %d and its repeats: %d events", n, got)
 		}
+	}
+}
+
+// TestKeysRefuse: whose keys the hub may not use just now is no fault of the
+// provider's request, which may come again (I1).
+func TestKeysRefuse(t *testing.T) {
+	w := newWorld(t, nil)
+	w.root.Deny(true)
+	do := order{Accounts: []string{"other-echo"}, Key: "1", Text: "t"} // a client whose keys were never used
+	a := w.post("/in/echo/other-echo", do)
+	if a.Status != 503 || a.Header.Get("Retry-After") == "" {
+		t.Errorf("%d, Retry-After %q, want 503 and a time", a.Status, a.Header.Get("Retry-After"))
+	}
+	if w.root.Refused() == 0 {
+		t.Error("the root was not asked")
 	}
 }
 

@@ -283,13 +283,43 @@ func TestReceipts(t *testing.T) {
 }
 
 // TestRefusalByTheKeysIsNotFinal: an event whose client's keys the hub may not
-// use just now is not acknowledged (I1).
+// use just now is not acknowledged (I1), and comes in once it may.
 func TestRefusalByTheKeysIsNotFinal(t *testing.T) {
+	w := newWorld(t)
+	in := w.hub()
+	w.accept(in, says("ada", "0"))
+	w.pass(5 * time.Minute) // a keyset serves that long before the root is asked again
+	w.rows.Root.Deny(true)
+	for range 2 {
+		// The second copy meets the refusal that is remembered.
+		errs := in.Accept(t.Context(), from(account), []pluginhost.Item{
+			{Event: says("ada", "1")}, {Event: says("bob", "1")}, {Event: does("ada", "2", "no such type")},
+		})
+		for i, err := range errs {
+			if !model.Is(err, model.Unavailable) || inbound.Worth(errs[i:i+1]) == nil {
+				t.Errorf("item %d: %v, want unavailable", i, err)
+			}
+		}
+	}
+	w.rows.Root.Deny(false)
+	w.pass(time.Second) // a refusal stands that long
+	w.accept(in, says("ada", "1"))
+	w.accept(in, says("ada", "1"))
+	if diff := cmp.Diff([]string{"0", "1"}, w.texts()); diff != "" {
+		t.Errorf("feed (-want +got):\n%s", diff)
+	}
+	if letters, err := w.client().DeadLetters(t.Context(), model.Random16{}, 10); err != nil || len(letters) != 0 {
+		t.Errorf("dead letters %+v, %v", letters, err)
+	}
+}
+
+// TestRefusalByTheTableIsNotFinal: the table says unavailable of it, since what
+// is denied is the hub itself.
+func TestRefusalByTheTableIsNotFinal(t *testing.T) {
 	w := newWorld(t)
 	in := w.hub()
 	w.disk.fail(0, model.Denied, nil)
 	errs := in.Accept(t.Context(), from(account), []pluginhost.Item{{Event: says("ada", "1")}})
-	// The table says unavailable of it: what is denied is the hub itself.
 	if errs[0] == nil || inbound.Worth(errs) == nil {
 		t.Errorf("%v is not worth a repeat", errs[0])
 	}

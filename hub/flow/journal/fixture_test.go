@@ -9,17 +9,15 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/channelhub/channelhub/hub/accounts"
 	"github.com/channelhub/channelhub/hub/flow/inbound"
+	"github.com/channelhub/channelhub/hub/hubtest/storetest"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
 	"github.com/channelhub/channelhub/hub/storage/keys"
-	"github.com/channelhub/channelhub/hub/storage/keys/driver"
-	"github.com/channelhub/channelhub/hub/storage/keys/localkeys"
 	"github.com/channelhub/channelhub/hub/storage/table"
 	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
 	"github.com/channelhub/channelhub/hub/store"
@@ -38,26 +36,13 @@ type world struct {
 	store     *store.Store
 	inbound   *inbound.Inbound
 	connector *connector
-	root      *root
+	root      *storetest.Root
 	*Journal
 
 	registry *accounts.Registry
 
 	mu  sync.Mutex
 	now time.Time
-}
-
-// root is a root of keys that can refuse.
-type root struct {
-	driver.Driver
-	denied atomic.Bool
-}
-
-func (r *root) Unwrap(ctx context.Context, kc driver.Context, wrapped []byte) ([]byte, error) {
-	if r.denied.Load() {
-		return nil, model.Errorf(model.Denied, "unwrap", "the key is disabled")
-	}
-	return r.Driver.Unwrap(ctx, kc, wrapped)
 }
 
 func newWorld(t *testing.T) *world {
@@ -68,11 +53,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring, err := localkeys.Open(filepath.Join(dir, "keyring"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.root = &root{Driver: ring}
+	w.root = storetest.NewRoot(t)
 	w.store = store.New(table.New(rows, &table.Options{Now: w.Now}), keys.New(w.root), &store.Options{Now: w.Now})
 	t.Cleanup(func() {
 		if err := w.store.Close(); err != nil {

@@ -252,11 +252,14 @@ func TestDenied(t *testing.T) {
 	denied = true
 	waits("seal")
 	denied = false
-	w.root.denied.Store(true)
-	w.pass(2 * time.Hour) // keysets are asked for anew
+	w.root.Deny(true)
+	w.pass(5 * time.Minute) // a keyset serves that long before the root is asked again
 	waits("open")
-	w.root.denied.Store(false)
-	w.pass(time.Hour) // a refusal is remembered for a while
+	if err := w.Requests().Keep(t.Context(), acme.Plugin, acme, w.request(said{"4", "ada", "more"})); !model.Is(err, model.Unavailable) {
+		t.Errorf("kept while the keys refuse: %v, want unavailable: the provider has to come again", err)
+	}
+	w.root.Deny(false)
+	w.pass(time.Second) // a refusal stands that long, so that the root is not asked for every record
 	if taken, waiting := w.replay(); taken != 3 || waiting != 0 {
 		t.Fatalf("%d were taken and %d wait", taken, waiting)
 	}

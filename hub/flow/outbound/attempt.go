@@ -172,9 +172,10 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// rejudge looks at consent once more, right before the attempt.
+// rejudge looks at consent once more, right before the attempt. It reads the
+// row: another hub may have taken the customer's word.
 func (r *runner) rejudge(ctx context.Context, msg store.Outbound) (*model.Failure, error) {
-	conv, err := r.client.Conversation(ctx, msg.Conversation)
+	conv, err := r.client.ReadConversation(ctx, msg.Conversation)
 	switch {
 	case store.IsErased(err):
 		return nil, err
@@ -208,6 +209,11 @@ func (r *runner) attempt(ctx context.Context, acct accounts.Account, pace *pace,
 	}
 	r.claim = now
 	failpoint.Hit("outbound.after_claim")
+	if !r.stands(ctx, acct, msg) {
+		// Nothing was sent, and the claim says so; the next look finds out what
+		// becomes of the message.
+		return waiting{again: true}, false, r.disclaim(ctx)
+	}
 
 	began := r.o.Now()
 	out, asked := r.send(ctx, acct, msg, now)
@@ -231,6 +237,22 @@ func (r *runner) attempt(ctx context.Context, acct accounts.Account, pace *pace,
 		return waiting{}, true, nil
 	}
 	return waiting{until: earlier(settled.NextTry, settled.ExpireAfter)}, false, nil
+}
+
+// stands reports whether what was found before the claim still holds behind it:
+// the write may have taken its time, and the attempt starts only now. It reads
+// no row.
+func (r *runner) stands(ctx context.Context, was accounts.Account, msg store.Outbound) bool {
+	now := r.o.Now()
+	acct, ok := r.o.Accounts.Account(msg.Account)
+	if !ok || acct.Client != was.Client || acct.Plugin != was.Plugin || !now.Before(msg.ExpireAfter) {
+		return false
+	}
+	if ready, _ := r.mayTry(acct, msg, now); !ready {
+		return false
+	}
+	conv, err := r.client.Conversation(ctx, msg.Conversation)
+	return model.Is(err, model.NotFound) || err == nil && !conv.OptedOut
 }
 
 func outcomeLabel(out pluginhost.Outcome, asked bool) telemetry.AttemptOutcome {

@@ -2,12 +2,15 @@ package outbound_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/channelhub/channelhub/hub/accounts"
+	"github.com/channelhub/channelhub/hub/flow/outbound"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
+	"github.com/channelhub/channelhub/hub/storage/table/driver"
 	"github.com/channelhub/channelhub/hub/store"
 )
 
@@ -49,10 +52,116 @@ func TestOptOutWhileWaitingForATurn(t *testing.T) {
 	}
 }
 
+// TestOptOutTakenElsewhere: another hub may take the customer's word, which
+// counts although this one knows the conversation by heart.
+func TestOptOutTakenElsewhere(t *testing.T) {
+	w := newWorld(t)
+	mine := w.rows.Store()
+	out := w.pool(func(o *outbound.Options) { o.Store = mine })
+	m := w.submit(out, "ada", "first")
+	w.await(m, model.Sent)
+	conv := store.Conversation{ID: m.Conversation, Account: account, Contact: model.ContactID(m.SealKey), Key: m.SealKey, Addresses: m.To}
+	client, err := mine.Client(t.Context(), acme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := client.PutConversation(t.Context(), conv); err != nil || !ok {
+		t.Fatalf("the customer writes: %v, %v", ok, err)
+	}
+	w.accounts.Move(account, accounts.Paused, "", time.Now())
+	m = w.submit(out, "ada", "offer")
+	now, err := w.client.ReadConversation(t.Context(), m.Conversation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now.OptedOut = true
+	if _, ok, err := w.client.PutConversation(t.Context(), now); err != nil || !ok {
+		t.Fatalf("opt out: %v, %v", ok, err)
+	}
+	w.accounts.Move(account, accounts.Open, "", time.Now())
+	out.StateChanged()
+	if now := w.await(m, model.Failed); now.Failure.Code != "opted_out" || w.provider.count("offer") != 0 {
+		t.Errorf("failure %+v after %d attempts", now.Failure, w.provider.count("offer"))
+	}
+}
+
+// TestChangesWhileTheClaimIsWritten: the write may take long; what is judged
+// counts as it is when the attempt starts.
+func TestChangesWhileTheClaimIsWritten(t *testing.T) {
+	tests := map[string]struct {
+		change func(*world, *store.Client, store.Outbound)
+		status model.Status
+		code   string
+	}{
+		"paused": {func(w *world, _ *store.Client, _ store.Outbound) {
+			w.accounts.Move(account, accounts.Paused, "", time.Now())
+		}, model.Queued, ""},
+		"removed": {func(w *world, _ *store.Client, _ store.Outbound) {
+			w.accounts.Replace(accounts.Set{})
+		}, model.Failed, "account_removed"},
+		"another client's": {func(w *world, _ *store.Client, _ store.Outbound) {
+			w.accounts.Replace(accounts.Set{Accounts: map[model.AccountID]accounts.Account{account: {ID: account, Client: "other", Plugin: plugin, Enabled: true}}})
+		}, model.Failed, "account_removed"},
+		"connector away": {func(w *world, _ *store.Client, _ store.Outbound) {
+			w.provider.set(func(p *provider) { p.away = true })
+		}, model.Queued, ""},
+		"opted out": {func(w *world, c *store.Client, m store.Outbound) {
+			w.optOutBy(c, m)
+		}, model.Failed, "opted_out"},
+		"expired": {func(w *world, _ *store.Client, _ store.Outbound) {
+			w.pass(25 * time.Hour)
+		}, model.Expired, "expired"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			mine := w.rows.Store()
+			out := w.pool(func(o *outbound.Options) { o.Store = mine })
+			claim, released := newGate(nil), newGate(nil)
+			w.disk.hold(claim, isClaim)
+			m := w.submit(out, "ada", "hello")
+			claim.wait(t)
+			client, err := mine.Client(t.Context(), acme)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tc.change(w, client, m)
+			// The claim that gives the attempt up is the next one.
+			w.disk.hold(released, isClaim)
+			close(claim.leave)
+			released.wait(t)
+			close(released.leave)
+			now := w.await(m, tc.status)
+			if tc.status != model.Queued && (now.Failure == nil || now.Failure.Code != tc.code) {
+				t.Errorf("failure %+v, want %s", now.Failure, tc.code)
+			}
+			if n := w.provider.count("hello"); n != 0 || now.Attempts != 0 {
+				t.Errorf("%d attempts, %d counted: want none", n, now.Attempts)
+			}
+			if tc.status != model.Queued {
+				return
+			}
+			w.provider.set(func(p *provider) { p.away = false })
+			w.accounts.Move(account, accounts.Open, "", time.Now())
+			out.StateChanged()
+			if now := w.await(m, model.Sent); now.Attempts != 1 || w.provider.count("hello") != 1 {
+				t.Errorf("%d attempts, %d counted: want one", w.provider.count("hello"), now.Attempts)
+			}
+		})
+	}
+}
+
+func isClaim(op driver.Op) bool { return strings.Contains(op.PK, "/l/") && op.SK == "\x02" }
+
 // optOut writes what the inbound side would when a customer opts out.
 func (w *world) optOut(m store.Outbound) {
 	w.t.Helper()
-	_, ok, err := w.client.PutConversation(context.Background(), store.Conversation{
+	w.optOutBy(w.client, m)
+}
+
+func (w *world) optOutBy(c *store.Client, m store.Outbound) {
+	w.t.Helper()
+	_, ok, err := c.PutConversation(context.Background(), store.Conversation{
 		ID: m.Conversation, Account: account, Contact: model.ContactID(m.SealKey), Key: m.SealKey,
 		OptedOut: true, Addresses: m.To,
 	})

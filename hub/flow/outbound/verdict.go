@@ -113,8 +113,12 @@ func (o *Outbound) judgeContent(t target, c model.Content, fault func(field, for
 	case c.Type.InOnly():
 		fault("content.type", "%q comes from customers and cannot be sent", c.Type)
 		return
+	case !c.Type.Known():
+		// What stands there is not repeated: it may be anything.
+		fault("content.type", "this is no type of the common format; this account takes %s", typeList(types))
+		return
 	case !slices.Contains(types, c.Type):
-		fault("content.type", "this account takes %s", typeList(types))
+		fault("content.type", "this account does not take %q; it takes %s", c.Type, typeList(types))
 		return
 	}
 	for _, f := range c.Faults() {

@@ -52,6 +52,8 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.clock.Load())) }
 
+func (w *world) pass(d time.Duration) { w.clock.Add(int64(d)) }
+
 // configure puts the one account in force; a keeps its settings.
 func (w *world) configure(a accounts.Account) {
 	a.ID, a.Client, a.Plugin, a.Enabled = account, acme, plugin, true

@@ -10,7 +10,6 @@ import (
 
 	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/hub/storage/keys"
-	"github.com/channelhub/channelhub/hub/storage/keys/localkeys"
 	"github.com/channelhub/channelhub/hub/storage/table"
 	"github.com/channelhub/channelhub/hub/storage/table/drivertest"
 	"github.com/channelhub/channelhub/hub/storage/table/dynamotable"
@@ -26,6 +25,9 @@ type Rows struct {
 	// Flaky stands between the table and the disk: a test may lose answers.
 	// Nil when the test brought a table of its own.
 	Flaky *drivertest.Flaky
+	// Root is the root of keys: a test may have it refuse. Nil when the test
+	// brought one of its own.
+	Root *Root
 
 	keys *keys.Keys
 	now  func() time.Time
@@ -87,11 +89,10 @@ func Open(t *testing.T, now func() time.Time) *Rows {
 // be nil and is best the table's own.
 func Over(t *testing.T, tbl *table.Table, now func() time.Time) *Rows {
 	t.Helper()
-	ring, err := localkeys.Open(filepath.Join(t.TempDir(), "keyring.json"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return With(t, tbl, keys.New(ring), now)
+	root := NewRoot(t)
+	r := With(t, tbl, keys.New(root), now)
+	r.Root = root
+	return r
 }
 
 // With is Over with a root key that the test brought, such as one that an
