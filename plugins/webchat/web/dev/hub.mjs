@@ -42,6 +42,17 @@ export class DevHub {
     return conversation && this.#show(conversation);
   }
 
+  /** What is known of the browser of a conversation whose session lasts, or null. */
+  context(conversation) {
+    return conversation.state === 'open' && conversation.known ? {session_id: conversation.session_id, set_at: now(), ...conversation.known} : null;
+  }
+
+  /** Takes what a browser tells of itself; kept for as long as a session lasts. */
+  tell(visitor, known) {
+    visitor.known = known;
+    if (visitor.conversation) visitor.conversation.known = known;
+  }
+
   /** Takes a visitor's message once per id. */
   receive(visitor, frame, account) {
     const conversation = visitor.conversation ||= this.#open(visitor, account);
@@ -58,6 +69,7 @@ export class DevHub {
         return file?.owner === visitor.address ? told(file) : {id: id('att_'), name, kind: 'file', size: 0, state: 'refused'};
       });
     }
+    conversation.known = visitor.known;
     conversation.taken.set(frame.id, message);
     this.#append(conversation, message);
     this.#publish('message.received', conversation, {message});
@@ -142,7 +154,7 @@ export class DevHub {
     this.#tell(null, 'feed');
   }
 
-  #show({log, taken, ...conversation}) {
+  #show({log, taken, known, ...conversation}) {
     const last = log[log.length - 1];
     return last ? {...conversation, last_message: last} : conversation;
   }

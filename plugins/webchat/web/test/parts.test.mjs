@@ -3,6 +3,8 @@ import {test} from 'node:test';
 import {laterOf, merged} from '../src/desk/messages.js';
 import {readEventStream} from '../src/desk/sse.js';
 import {grouped} from '../src/shared/grouping.js';
+import {browserOf, rowsOf} from '../src/desk/context.js';
+import {cookiesOf, dataOf} from '../src/widget/context.js';
 import {Outbox} from '../src/widget/outbox.js';
 import {inkOn, readSettings} from '../src/widget/settings.js';
 import {VisitorStorage} from '../src/widget/storage.js';
@@ -79,6 +81,35 @@ test('settings take what makes sense and nothing else', () => {
   assert.deepEqual(settings.starters, ['a', 'b', 'c', 'd']);
   assert.equal(inkOn('#fff'), '#000000');
   assert.equal(inkOn('#0b6e7f'), '#ffffff');
+});
+
+test('of cookies those that are named go, as they are spelled, as far as there is room', () => {
+  const text = `campaign=a=b; secret=1; campaign=second; empty=; huge=${'x'.repeat(1024)}; bare`;
+  assert.deepEqual(cookiesOf(text, ['campaign', 'empty', 'huge', 'bare', 'absent', 'toString']), {campaign: 'a=b', empty: ''});
+  const many = Array.from({length: 32}, (_, i) => `c${i}`);
+  assert.equal(Object.keys(cookiesOf(many.map((name) => `${name}=${'x'.repeat(1000)}`).join('; '), many)).length, 8);
+});
+
+test('private data is an object of a bounded size, or nothing', (t) => {
+  const warn = t.mock.method(console, 'warn', () => {});
+  assert.deepEqual(dataOf('{"order":{"id":"A-17"}}'), {order: {id: 'A-17'}});
+  assert.equal(dataOf(undefined), null);
+  assert.equal(warn.mock.callCount(), 0);
+  for (const text of ['{', '[]', 'null', '"x"', `{"a":"${'ü'.repeat(4096)}"}`]) assert.equal(dataOf(text), null);
+  assert.equal(warn.mock.callCount(), 5);
+});
+
+test('the desk names a browser it knows and shows what it does not', () => {
+  const known = {
+    'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/142.0.0.0 Safari/537.36': 'Chrome 142 on Linux',
+    'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1': 'Safari 18 on iPhone',
+    'Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36 EdgA/140.0': 'Edge 140 on Android',
+    'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0': 'Firefox 145 on Windows',
+    'curl/8': 'curl/8',
+  };
+  for (const [userAgent, name] of Object.entries(known)) assert.equal(browserOf(userAgent), name);
+  assert.deepEqual(rowsOf({a: 'x', b: 1, c: {d: null}}), [['a', 'x'], ['b', '1'], ['c', '{"d":null}']]);
+  assert.deepEqual(rowsOf(undefined), []);
 });
 
 test('an event stream is read whatever the pieces it comes in', async () => {
