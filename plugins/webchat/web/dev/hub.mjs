@@ -60,7 +60,7 @@ export class DevHub {
     if (known) return known;
     this.#session(conversation);
     const message = {
-      id: id('msg_'), provider_id: frame.id, direction: 'inbound', author: 'customer', content: {type: 'text', text: frame.text}, created_at: now(),
+      id: id('msg_'), provider_id: frame.id, direction: 'inbound', author: 'customer', content: {type: 'text', text: frame.text}, created_at: this.#commitTime(conversation),
     };
     if (frame.attachments?.length) {
       message.content.type = 'media';
@@ -81,7 +81,7 @@ export class DevHub {
     const known = this.#sends.get(key);
     if (known) return known;
     this.#session(conversation);
-    const message = {id: id('msg_'), direction: 'outbound', author: 'csr', content, status: 'sent', created_at: now()};
+    const message = {id: id('msg_'), direction: 'outbound', author: 'csr', content, status: 'sent', created_at: this.#commitTime(conversation)};
     if (attachments?.length) message.attachments = attachments.map((named) => told(this.files.get(named)));
     this.#sends.set(key, message);
     this.#append(conversation, message);
@@ -137,6 +137,9 @@ export class DevHub {
     if (conversation.state === 'open') return;
     Object.assign(conversation, {state: 'open', session_id: id('ses_'), ended_by: null, ended_at: null});
   }
+
+  // Each later than the one before, so that times alone order what was said.
+  #commitTime({log}) { return new Date(Math.max(Date.now(), Date.parse(log.at(-1)?.created_at ?? 0) + 1)).toISOString(); }
 
   #append(conversation, message) {
     conversation.log.push(message);

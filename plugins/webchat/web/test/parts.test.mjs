@@ -24,7 +24,7 @@ test('messages of one author within five minutes are one group', () => {
 test('a thread holds each message once and knows what is unread and read', () => {
   let thread = [];
   for (const m of [{id: '1', author: 'customer'}, {id: '2', author: 'csr'}, {id: '1', author: 'customer', text: 'edited'}, {id: '3', author: 'csr', status: 'read'}, {id: '4', author: 'bot'}]) {
-    thread = withMessage(thread, m);
+    thread = withMessage(thread, {...m, at: at(Number(m.id))});
   }
   assert.deepEqual(thread.map((m) => m.id), ['1', '2', '3', '4']);
   assert.equal(thread[0].text, 'edited');
@@ -33,6 +33,18 @@ test('a thread holds each message once and knows what is unread and read', () =>
   assert.equal(tickOf(thread, 0, '2', null), 'delivered');
   assert.equal(tickOf(thread, 0, null, '4'), 'read');
   assert.equal(tickOf(thread, 2, '2', '1'), 'sent');
+});
+
+test('a thread stands by the time of commit, and by id what is of one time', () => {
+  let thread = [];
+  for (const [id, minute, author] of [['d', 4, 'csr'], ['b', 2, 'customer'], ['c', 2, 'csr'], ['a', 2, 'csr'], ['e', 9, 'customer']]) {
+    thread = withMessage(thread, {id, author, at: at(minute)});
+  }
+  assert.deepEqual(thread.map((m) => m.id), ['a', 'b', 'c', 'd', 'e']);
+  // The mark was at the newest when the others came.
+  assert.deepEqual(unreadOf(thread, 'd').map((m) => m.id), ['a', 'c']);
+  const list = merged([], thread.map(({id, at: created_at}) => ({id, created_at})).reverse());
+  assert.deepEqual(list.map((m) => m.id), ['a', 'b', 'c', 'd', 'e'], 'the desk has another order');
 });
 
 function memory() {

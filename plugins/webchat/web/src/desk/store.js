@@ -1,5 +1,5 @@
 import {Feed} from './feed.js';
-import {laterOf, merged, messageOf} from './messages.js';
+import {laterOf, merged} from './messages.js';
 import {save} from '../shared/file.js';
 import {Sending} from './sending.js';
 
@@ -180,7 +180,7 @@ export class DeskStore {
   }
 
   #received(id, event) {
-    const message = messageOf(event);
+    const {message} = event;
     const conversation = this.find(id);
     this.#typing(id, false);
     this.#append(id, message);

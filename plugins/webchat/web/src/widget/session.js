@@ -397,8 +397,12 @@ export class Session {
     let unread = unreadOf(this.state.thread, this.#storage.get('read'));
     if (unread.length && this.#attention && this.state.ready) {
       for (const message of unread) this.#receipts.read(message.id);
-      this.#storage.set('read', unread[unread.length - 1].id);
+      const seen = unread;
+      const newest = seen[seen.length - 1];
+      if (!newest.late) this.#storage.set('read', newest.id);
       unread = [];
+      this.#set({unread, thread: this.state.thread.map((m) => seen.includes(m) ? {...m, status: 'read'} : m)});
+      return;
     }
     this.#set({unread});
   }
