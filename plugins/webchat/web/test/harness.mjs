@@ -154,6 +154,17 @@ export function attach(root, ...files) {
   return root.locator('input[type=file]').setInputFiles(files.map((f) => f.text === undefined ? f : {name: f.name, mimeType: 'text/plain', buffer: Buffer.from(f.text)}));
 }
 
+/** Holds files of this machine above `target`, as they come from outside the browser; resolves to what lets go of them. */
+export async function drag(page, target, ...files) {
+  const cdp = await page.context().newCDPSession(page);
+  const {x, y, width, height} = await target.boundingBox();
+  const at = {x: x + width / 2, y: y + height / 2, data: {items: [], files, dragOperationsMask: 1}};
+  const tell = (type, place = at) => cdp.send('Input.dispatchDragEvent', {type, ...place});
+  await tell('dragEnter');
+  await tell('dragOver');
+  return {drop: () => tell('drop'), leave: () => tell('dragOver', {...at, x: 1, y: 1})};
+}
+
 /** The chips under `root`: name and what stands beside it. */
 export function chips(root) {
   return root.locator('.file').evaluateAll((all) => all.map((el) => [el.querySelector('.file-name').textContent, el.querySelector('.file-note').textContent].join(': ')));

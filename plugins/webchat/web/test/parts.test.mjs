@@ -98,6 +98,7 @@ test('settings take what makes sense and nothing else', () => {
 test('of cookies those that are named go, as they are spelled, as far as there is room', () => {
   const text = `campaign=a=b; secret=1; campaign=second; empty=; huge=${'x'.repeat(1024)}; bare`;
   assert.deepEqual(cookiesOf(text, ['campaign', 'empty', 'huge', 'bare', 'absent', 'toString']), {campaign: 'a=b', empty: ''});
+  assert.equal(cookiesOf('secret=1', ['campaign']), null);
   const many = Array.from({length: 32}, (_, i) => `c${i}`);
   assert.equal(Object.keys(cookiesOf(many.map((name) => `${name}=${'x'.repeat(1000)}`).join('; '), many)).length, 8);
 });

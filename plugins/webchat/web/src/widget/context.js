@@ -30,7 +30,7 @@ export class PageContext {
   }
 
   /** All of it, as it is now. */
-  read() { return {page: pageOf(), cookies: this.names.length ? cookiesOf(jar(), this.names) : null, data: this.#data}; }
+  read() { return {page: pageOf(), cookies: cookiesOf(jar(), this.names), data: this.#data}; }
 }
 
 // Origin and path only, since queries and fragments carry secrets.
@@ -54,7 +54,7 @@ function jar() {
   }
 }
 
-/** The cookies of `text`, as `document.cookie` spells them, that have one of the names. */
+/** The cookies of `text`, as `document.cookie` spells them, that have one of the names; null without any. */
 export function cookiesOf(text, names) {
   const found = {};
   let room = mostCookies;
@@ -65,7 +65,7 @@ export function cookiesOf(text, names) {
     found[name] = part.slice(name.length + 1);
     room -= size;
   }
-  return found;
+  return Object.keys(found).length > 0 ? found : null;
 }
 
 /** The object that a `data-private` attribute spells; null for anything else, which its author is told. */

@@ -1,4 +1,4 @@
-import {save} from '../shared/file.js';
+import {isOfType, save} from '../shared/file.js';
 import {newId} from '../shared/ids.js';
 import {Connection} from './connection.js';
 import {Outbox} from './outbox.js';
@@ -105,8 +105,10 @@ export class Session {
         id: newId(), type: 'message', text: '', at: new Date().toISOString(),
         file: {name: blob.name, size: blob.size, kind: blob.type.startsWith('image/') ? 'image' : 'file'},
       };
-      if (blob.size === 0) entry.failed = words.file.empty;
+      if (blob.folder) entry.failed = words.file.folder;
+      else if (blob.size === 0) entry.failed = words.file.empty;
       else if (this.state.files && blob.size > this.state.files.size) entry.failed = words.file.tooLarge(this.state.files.size);
+      else if (this.state.files && !isOfType(blob, this.state.files.types)) entry.failed = words.file.type;
       else this.#uploads.add(entry.id, blob);
       this.#put(entry);
     }
