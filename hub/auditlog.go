@@ -12,7 +12,7 @@ import (
 func (h *Hub) openAudit() {
 	h.acts = audit.New(h.store)
 	h.keeper = audit.NewKeeper(audit.KeeperOptions{
-		Store: h.store, Counts: h.counts, Sink: h.sink, Logger: h.log.Named("audit"),
+		Store: h.store, Counts: h.counts, Sink: h.sink, Logger: h.log.Named("audit"), Metrics: h.metrics,
 		Keep: func() time.Duration { return h.config.Load().Retention.Audit.Std() },
 	})
 }

@@ -37,12 +37,13 @@ const (
 
 // KeeperOptions for NewKeeper.
 type KeeperOptions struct {
-	Store  *store.Store
-	Counts *Counts
-	Sink   Sink                 // nil: the log is not copied
-	Keep   func() time.Duration // how long rows are kept
-	Logger hclog.Logger         // nil: none
-	Now    func() time.Time     // nil: time.Now
+	Store   *store.Store
+	Counts  *Counts
+	Sink    Sink                 // nil: the log is not copied
+	Keep    func() time.Duration // how long rows are kept
+	Logger  hclog.Logger         // nil: none
+	Metrics *telemetry.Metrics   // nil: none
+	Now     func() time.Time     // nil: time.Now
 }
 
 // Keeper does for the log what no act waits for: it writes what was counted,
@@ -77,6 +78,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	})
 	every(ctx, func() {
 		k.count(ctx, false)
+		k.measure(ctx)
 		if now := k.o.Now(); now.Sub(k.trimmed) >= trimEvery {
 			k.trimmed = now
 			_, err := k.Trim(ctx)

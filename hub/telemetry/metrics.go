@@ -53,6 +53,9 @@ type Metrics struct {
 
 	logDropped prometheus.Counter
 
+	auditCopyRows    prometheus.Gauge
+	auditCopySeconds prometheus.Gauge
+
 	retentionRemoved  *prometheus.CounterVec
 	retentionLateness *prometheus.GaugeVec
 
@@ -111,6 +114,9 @@ func New(version string) *Metrics {
 		blobRequests: counters(r, blobRequests, "Requests for bytes of attachments, repeats included.", labelCall),
 
 		logDropped: counter(r, logDropped, "Log records given up because the sink was too slow or away."),
+
+		auditCopyRows:    gauge(r, auditCopyRows, "Rows of the audit log that the log sink has not accepted."),
+		auditCopySeconds: gauge(r, auditCopySeconds, "Age of the oldest row of the audit log that the log sink has not accepted."),
 
 		retentionRemoved:  counters(r, retentionRemoved, "What was removed because its time had ended.", labelClass),
 		retentionLateness: gauges(r, retentionLateness, "How long past its end the oldest thing is that is still there.", labelClass),
@@ -334,6 +340,16 @@ func (m *Metrics) BlobsAsked(call string) {
 		return
 	}
 	m.blobRequests.WithLabelValues(call).Inc()
+}
+
+// AuditCopyLag notes how many rows of the audit log the log sink has not
+// accepted, and the age of the oldest.
+func (m *Metrics) AuditCopyLag(rows uint64, oldest time.Duration) {
+	if m == nil {
+		return
+	}
+	m.auditCopyRows.Set(float64(rows))
+	m.auditCopySeconds.Set(oldest.Seconds())
 }
 
 // Swept counts what retention removed. Class is one of a closed set.

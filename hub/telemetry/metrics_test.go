@@ -37,6 +37,7 @@ func exercise(m *Metrics) {
 	m.ChatSockets(1)
 	m.ConfigLoaded(true, time.UnixMilli(1_700_000_000_500))
 	m.LogDropped(1)
+	m.AuditCopyLag(2, time.Minute)
 	m.Swept("messages", 1)
 	m.SweepLateness("messages", time.Second)
 }
@@ -63,7 +64,7 @@ func TestEveryNameIsInAScrape(t *testing.T) {
 func TestNamesFollowTheRules(t *testing.T) {
 	m := New("1.2.3")
 	exercise(m)
-	unit := regexp.MustCompile(`_(seconds|bytes|total|records|requests|info|successful|state|active|held|clients|sockets)$`)
+	unit := regexp.MustCompile(`_(seconds|bytes|total|records|rows|requests|info|successful|state|active|held|clients|sockets)$`)
 	for _, f := range gather(t, m) {
 		name := f.GetName()
 		if !strings.HasPrefix(name, "hub_") {

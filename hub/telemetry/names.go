@@ -40,6 +40,9 @@ const (
 
 	logDropped = "hub_log_records_dropped_total"
 
+	auditCopyRows    = "hub_audit_copy_lag_rows"
+	auditCopySeconds = "hub_audit_copy_lag_seconds"
+
 	retentionRemoved  = "hub_retention_removed_total"
 	retentionLateness = "hub_retention_lateness_seconds"
 )
@@ -57,6 +60,7 @@ func Names() []string {
 		configReloadOK, configReloadTime,
 		keyRequests, blobRequests,
 		logDropped,
+		auditCopyRows, auditCopySeconds,
 		retentionRemoved, retentionLateness,
 	}
 }

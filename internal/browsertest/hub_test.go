@@ -69,7 +69,7 @@ clients:
     name: Demo
     accounts:
       # Some pages reach the hub through a network that breaks, under its own port.
-      demo: {plugin: webchat, config: {allowed_origins: ["*"], attachments: true}}
+      demo: {plugin: webchat, config: {allowed_origins: ["*"], attachments: true, cookies: [campaign]}}
 `, filepath.Join(dir, "data"), address, deskToken, operatorToken, filepath.Join(bin, "hub-plugin-webchat"))
 	h := &hub{config: filepath.Join(dir, "hub.yaml"), public: "http://" + address, log: &syncBuffer{}}
 	if err := os.WriteFile(h.config, []byte(config), 0o600); err != nil {

@@ -13,11 +13,15 @@ type settings struct {
 	Theme          string      `json:"theme" doc:"Colours of the widget where its script tag names none. Not used yet." enum:"auto,light,dark" default:"auto"`
 	Locales        []string    `json:"locales" doc:"Languages of the widget, as BCP 47 tags, the default first. Not used yet."`
 	Attachments    bool        `json:"attachments" doc:"Whether visitors may send files. What they may send, the account's own attachments say." default:"false"`
+	Cookies        []string    `json:"cookies" doc:"Names of cookies of the site that the CSR sees while the session lasts. The widget sends no other. At most 32."`
 	IdentitySecret sdk.Secrets `json:"identity_secret" doc:"Signs who a visitor is on the client's own site. Not used yet."`
 }
 
+// maxCookies is how many the hub keeps of one session.
+const maxCookies = 32
+
 // validate judges what tags cannot: an origin that no browser would send would
-// silently lock a site out.
+// silently lock a site out, and a cookie that cannot be would never be shown.
 func validate(a sdk.Account[settings]) []sdk.Fault {
 	var faults []sdk.Fault
 	for i, origin := range a.Settings.AllowedOrigins {
@@ -25,7 +29,21 @@ func validate(a sdk.Account[settings]) []sdk.Fault {
 			faults = append(faults, sdk.Fault{Field: fmt.Sprintf("config.allowed_origins[%d]", i), Detail: detail})
 		}
 	}
+	for i, name := range a.Settings.Cookies {
+		if name == "" || strings.ContainsFunc(name, notInCookieName) {
+			faults = append(faults, sdk.Fault{Field: fmt.Sprintf("config.cookies[%d]", i), Detail: "must be the name of one cookie, such as \"campaign\": there are no patterns"})
+		}
+	}
+	if len(a.Settings.Cookies) > maxCookies {
+		faults = append(faults, sdk.Fault{Field: "config.cookies", Detail: fmt.Sprintf("must name at most %d cookies", maxCookies)})
+	}
 	return faults
+}
+
+// notInCookieName reports whether a character cannot be in the name of a cookie
+// (RFC 6265). An asterisk could, and would be taken for a pattern.
+func notInCookieName(r rune) bool {
+	return r <= ' ' || r > '~' || strings.ContainsRune(`()<>@,;:\"/[]?={}*`, r)
 }
 
 // originFault says what is wrong with an origin, or nothing. Browsers send one

@@ -1,6 +1,7 @@
 package webchat
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 func TestConformance(t *testing.T) {
 	sdktest.Run(t, Connector, &sdktest.Suite{
 		Main:    "../../cmd/hub-plugin-webchat",
-		Account: `{"config": {"allowed_origins": ["https://shop.example"], "locales": ["en", "de"], "attachments": true}, "secrets": {"identity_secret": ["a secret for identities"]}}`,
+		Account: `{"config": {"allowed_origins": ["https://shop.example"], "locales": ["en", "de"], "attachments": true, "cookies": ["campaign"]}, "secrets": {"identity_secret": ["a secret for identities"]}}`,
 	})
 }
 
@@ -45,12 +46,17 @@ func TestOriginsAreSpelledAsBrowsersDo(t *testing.T) {
 func TestValidateNamesEveryFault(t *testing.T) {
 	got := validate(sdk.Account[settings]{Settings: settings{
 		AllowedOrigins: []string{"https://shop.example", "https://shop.example/", "nowhere"},
+		Cookies:        append([]string{"campaign", "__Host-cart", "utm_*", "", "a=b"}, make([]string, maxCookies)...)[:maxCookies+1],
 	}})
 	var fields []string
 	for _, f := range got {
 		fields = append(fields, f.Field)
 	}
 	want := []string{"config.allowed_origins[1]", "config.allowed_origins[2]"}
+	for i := 2; i <= maxCookies; i++ {
+		want = append(want, fmt.Sprintf("config.cookies[%d]", i))
+	}
+	want = append(want, "config.cookies")
 	if diff := cmp.Diff(want, fields); diff != "" {
 		t.Error(diff)
 	}

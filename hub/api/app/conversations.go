@@ -194,14 +194,11 @@ func (a *App) messagesOf(ctx context.Context, client *store.Client, h store.Hist
 		if ended { // I9
 			continue
 		}
-		shown, err := a.files(ctx, client, e.Event.Message, e.Received)
+		m, err := a.heard(ctx, client, e)
 		if err != nil {
 			return nil, err
 		}
-		m := *shown
-		at := model.At(e.Committed)
-		m.CreatedAt = &at
-		out = append(out, m)
+		out = append(out, *m)
 	}
 	for _, o := range h.Outbound {
 		ended, err := view.Message(ctx, o)
@@ -224,6 +221,18 @@ func (a *App) messagesOf(ctx context.Context, client *store.Client, h store.Hist
 		return strings.Compare(string(x.ID), string(y.ID))
 	})
 	return out, nil
+}
+
+// heard is what an event brought, as it stands, with the time of its commit, by
+// which all that was said is shown; nil when it brought nothing.
+func (a *App) heard(ctx context.Context, client *store.Client, e store.StoredEvent) (*model.Message, error) {
+	m, err := a.files(ctx, client, e.Event.Message, e.Received)
+	if m == nil || err != nil {
+		return nil, err
+	}
+	out, at := *m, model.At(e.Committed)
+	out.CreatedAt = &at
+	return &out, nil
 }
 
 func (a *App) getConversation(w http.ResponseWriter, r *http.Request) {

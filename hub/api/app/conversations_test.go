@@ -89,6 +89,18 @@ func TestConversations(t *testing.T) {
 		if got := fmt.Sprintf("%q", texts); got != `["more 3" "more 2" "more 1" "more 0" "answer" "question 4"]` || pages != 2 {
 			t.Errorf("%d pages: %s", pages, got)
 		}
+		// Whoever reads the feed shows them in the same order.
+		told := map[string]string{}
+		for _, e := range h.Events(hubtest.Desk, "limit=100").Data {
+			if e.Type == "message.received" {
+				told[e.Message.ID] = e.Message.CreatedAt
+			}
+		}
+		for _, m := range all {
+			if m.Direction == "inbound" && (m.CreatedAt == "" || told[m.ID] != m.CreatedAt) {
+				t.Errorf("%q was committed at %q, and at %q in its event", m.Content.Text, m.CreatedAt, told[m.ID])
+			}
+		}
 	})
 	t.Run("cursors", func(t *testing.T) {
 		h := h.In(t)

@@ -160,7 +160,7 @@ func (a *App) renderEvent(ctx context.Context, client *store.Client, view *reten
 		return model.Event{}, false, nil
 	}
 	ev := e.Event
-	ev.Message, err = a.files(ctx, client, ev.Message, e.Received)
+	ev.Message, err = a.heard(ctx, client, e)
 	return ev, err == nil, err
 }
 

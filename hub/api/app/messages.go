@@ -226,16 +226,13 @@ func (a *App) getMessage(w http.ResponseWriter, r *http.Request) {
 			web.Fail(w, r, hide(err, errNoMessage))
 			return
 		}
-		created := model.At(e.Committed)
-		shown, err := a.files(r.Context(), client, e.Event.Message, e.Received)
+		m, err := a.heard(r.Context(), client, e)
 		if err != nil {
 			web.Fail(w, r, err)
 			return
 		}
-		m := *shown
-		m.CreatedAt = &created
 		a.read(p, audit.ReadMessages, 1)
-		web.JSON(w, r, http.StatusOK, messageView{Message: m, AccountID: e.Account, ConversationID: e.Conversation})
+		web.JSON(w, r, http.StatusOK, messageView{Message: *m, AccountID: e.Account, ConversationID: e.Conversation})
 		return
 	}
 	_, msg, err := a.Outbound.Message(r.Context(), p.Client, id)

@@ -53,6 +53,7 @@ type down struct {
 	Position   string
 	Resumed    bool
 	Limits     welcomeLimit
+	Cookies    []string
 	Frames     []json.RawMessage
 	MessageID  model.MessageID `json:"message_id"`
 	At         string

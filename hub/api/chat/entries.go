@@ -154,18 +154,26 @@ func (v *view) lane(ctx context.Context, conv model.ConversationID, ends *retent
 	return entries, len(rows) == lanePage, nil
 }
 
-// merge puts two runs into one by time. Each stays in its own order: that is
-// the order it was committed in (I4).
+// merge puts two runs into one by time, and by id what is of one time: so do
+// all who show a conversation. Each stays in its own order: that is the order
+// it was committed in (I4).
 func merge(a, b []entry) []entry {
 	out := make([]entry, 0, len(a)+len(b))
 	for len(a) > 0 && len(b) > 0 {
-		if b[0].when.Before(a[0].when) {
+		if b[0].before(a[0]) {
 			out, b = append(out, b[0]), b[1:]
 		} else {
 			out, a = append(out, a[0]), a[1:]
 		}
 	}
 	return append(append(out, a...), b...)
+}
+
+func (e entry) before(other entry) bool {
+	if d := e.when.Compare(other.when); d != 0 {
+		return d < 0
+	}
+	return e.message != nil && other.message != nil && e.message.ID < other.message.ID
 }
 
 // shownEvent is the message of an event as browsers see it; nil when the event

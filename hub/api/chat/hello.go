@@ -27,7 +27,7 @@ func (s *socket) greet(ctx context.Context, channel pluginhost.Limits) (at *posi
 		s.end(closeProtocol, "say hello in version 1")
 		return nil, false
 	}
-	s.known = s.knownBy(h)
+	s.known = s.knownBy(h.told)
 	ctx, cancel := context.WithTimeout(ctx, s.chat.limits.FrameWithin)
 	defer cancel()
 	token, err := s.admitVisitor(ctx, h.Token)
@@ -48,7 +48,8 @@ func (s *socket) greet(ctx context.Context, channel pluginhost.Limits) (at *posi
 	}
 	s.send(ctx, encode(welcome{
 		Type: "welcome", Token: token, Resumed: at != nil,
-		Limits: welcomeLimit{Text: channel.MaxText, Frame: s.chat.limits.FrameBytes, FramesPer10s: s.chat.limits.FramesPer10s, Files: s.chat.fileLimits(s.account)},
+		Limits:  welcomeLimit{Text: channel.MaxText, Frame: s.chat.limits.FrameBytes, FramesPer10s: s.chat.limits.FramesPer10s, Files: s.chat.fileLimits(s.account)},
+		Cookies: cookiesOf(s.account),
 	}))
 	s.welcomed.Store(true)
 	s.keepKnown(ctx)

@@ -1,8 +1,10 @@
 package chat
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"net"
 	"strings"
 
@@ -33,23 +35,41 @@ type knownOf struct {
 	session model.SessionID // that it was kept for last
 }
 
-// knownBy is what the hello adds. What is too large is left out: it is no
-// reason to refuse somebody who has something to say.
-func (s *socket) knownBy(h hello) *knownOf {
+// knownBy is what is known with what the page says now, in place of what it
+// said before. What is too large is left out: it is no reason to refuse
+// somebody who has something to say. So are cookies that the account's
+// settings do not name, whatever page it is.
+func (s *socket) knownBy(t told) *knownOf {
 	k := *s.known
-	k.page = objectWithin(h.Page, maxPage)
-	k.data = objectWithin(h.Data, maxData)
-	size := 0
-	for name, value := range h.Cookies {
-		size += len(name) + len(value)
-		if len(name)+len(value) > maxCookie {
-			size = maxCookiesIn + 1
+	k.page = objectWithin(t.Page, maxPage)
+	k.data = objectWithin(t.Data, maxData)
+	k.cookies = map[string]string{}
+	room := maxCookiesIn
+	for _, name := range cookiesOf(s.account) {
+		value, told := t.Cookies[name]
+		if size := len(name) + len(value); told && size <= min(maxCookie, room) && len(k.cookies) < maxCookies {
+			k.cookies[name] = value
+			room -= size
 		}
 	}
-	if len(h.Cookies) <= maxCookies && size <= maxCookiesIn {
-		k.cookies = h.Cookies
-	}
 	return &k
+}
+
+// takeContext takes what the page says of itself later than in its hello. What
+// it said before costs nothing.
+func (s *socket) takeContext(ctx context.Context, f frame) []byte {
+	var t told
+	if json.Unmarshal(f.data, &t) != nil {
+		return never(f, nackMalformed, "A context is a page, cookies and data.")
+	}
+	k := s.knownBy(t)
+	if bytes.Equal(k.page, s.known.page) && bytes.Equal(k.data, s.known.data) && maps.Equal(k.cookies, s.known.cookies) {
+		return taken(f)
+	}
+	k.session = ""
+	s.known = k
+	s.keepKnown(ctx)
+	return taken(f)
 }
 
 func objectWithin(raw json.RawMessage, most int) json.RawMessage {

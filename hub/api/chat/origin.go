@@ -16,12 +16,24 @@ type socketSettings struct {
 	AllowedOrigins []string `json:"allowed_origins"`
 	// Attachments is whether visitors may send files.
 	Attachments bool `json:"attachments"`
+	// Cookies names those of the embedding page that the CSR may see.
+	Cookies []string `json:"cookies"`
 }
 
 // takesFiles reports whether visitors of the account may send files.
 func takesFiles(acct accounts.Account) bool {
 	var s socketSettings
 	return json.Unmarshal(acct.Config, &s) == nil && s.Attachments
+}
+
+// cookiesOf is the names of the cookies that pages may tell; none when the
+// settings cannot be read.
+func cookiesOf(acct accounts.Account) []string {
+	var s socketSettings
+	if json.Unmarshal(acct.Config, &s) != nil {
+		return nil
+	}
+	return s.Cookies
 }
 
 // originAllowed reports whether a page of the origin may open sockets of the

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -110,5 +111,14 @@ func TestMergeKeepsBothOrders(t *testing.T) {
 		if i >= len(got) || got[i] != want[i] {
 			t.Fatalf("%v, want %v", got, want)
 		}
+	}
+
+	one := func(id model.MessageID) entry { return entry{when: at(1), message: &model.Message{ID: id}} }
+	var ids []model.MessageID
+	for _, e := range merge([]entry{one("b"), one("d")}, []entry{one("a"), one("c"), one("e")}) {
+		ids = append(ids, e.message.ID)
+	}
+	if want := []model.MessageID{"a", "b", "c", "d", "e"}; !slices.Equal(ids, want) {
+		t.Errorf("of one time %v, want %v", ids, want)
 	}
 }

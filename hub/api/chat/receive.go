@@ -31,6 +31,8 @@ func (s *socket) takeOne(ctx context.Context, f frame) []byte {
 		return s.takeReceipt(ctx, f, model.Delivered)
 	case "read":
 		return s.takeReceipt(ctx, f, model.Read)
+	case "context":
+		return s.takeContext(ctx, f)
 	default:
 		return s.takePayload(ctx, f)
 	}

@@ -72,6 +72,11 @@ type hello struct {
 	Token    string `json:"token"`
 	Position string `json:"position"`
 
+	told
+}
+
+// told is what a page says of itself, in its hello and in every context frame.
+type told struct {
 	Page    json.RawMessage   `json:"page"`
 	Cookies map[string]string `json:"cookies"`
 	Data    json.RawMessage   `json:"data"`
@@ -86,6 +91,8 @@ type welcome struct {
 	Token   string       `json:"token"`
 	Resumed bool         `json:"resumed"`
 	Limits  welcomeLimit `json:"limits"`
+	// Cookies are the names of those that the page may tell.
+	Cookies []string `json:"cookies,omitempty"`
 }
 
 type welcomeLimit struct {

@@ -92,7 +92,7 @@ type SessionContext struct {
 	IP        string            `json:"ip,omitempty" doc:"The browser's address."`
 	UserAgent string            `json:"user_agent,omitempty" doc:"What the browser calls itself: its device."`
 	Page      json.RawMessage   `json:"page,omitempty" doc:"Where the customer is: url, title and referrer, without queries and fragments."`
-	Cookies   map[string]string `json:"cookies,omitempty" doc:"The cookies that the page selected."`
+	Cookies   map[string]string `json:"cookies,omitempty" doc:"The cookies of the page that the account's settings name."`
 	Data      json.RawMessage   `json:"data,omitempty" doc:"Private data that the page handed over: a JSON object."`
 }
 

@@ -22,6 +22,7 @@ const routes = [
   ['GET', /^\/conversations$/, ({hub, response}) => json(response, 200, {data: hub.conversations(), next_cursor: ''})],
   ['GET', /^\/conversations\/[^/]+$/, ({hub, response, conversation}) => json(response, 200, hub.shown(conversation.id))],
   ['GET', /^\/conversations\/[^/]+\/messages$/, messages],
+  ['GET', /^\/conversations\/[^/]+\/context$/, context],
   ['POST', /^\/conversations\/[^/]+\/typing$/, ({hub, response, conversation}) => { hub.agentTyping(conversation); done(response); }],
   ['POST', /^\/conversations\/[^/]+\/read$/, ({hub, response, conversation, body}) => { hub.read(conversation, body.up_to); done(response); }],
   ['POST', /^\/conversations\/[^/]+\/end$/, ({hub, response, conversation}) => { hub.end(conversation, 'csr'); done(response); }],
@@ -48,6 +49,11 @@ function messages({response, url, conversation}) {
   const end = Number(url.searchParams.get('cursor')) || conversation.log.length;
   const start = Math.max(0, end - limit);
   json(response, 200, {data: conversation.log.slice(start, end).reverse(), next_cursor: start > 0 ? String(start) : ''});
+}
+
+function context({hub, response, conversation}) {
+  const known = hub.context(conversation);
+  return known ? json(response, 200, known) : problem(response, 404, 'Not found', 'Nothing is known of a session of this conversation that goes on.');
 }
 
 function send({hub, request, response, body}) {

@@ -42,6 +42,17 @@ export class DevHub {
     return conversation && this.#show(conversation);
   }
 
+  /** What is known of the browser of a conversation whose session lasts, or null. */
+  context(conversation) {
+    return conversation.state === 'open' && conversation.known ? {session_id: conversation.session_id, set_at: now(), ...conversation.known} : null;
+  }
+
+  /** Takes what a browser tells of itself; kept for as long as a session lasts. */
+  tell(visitor, known) {
+    visitor.known = known;
+    if (visitor.conversation) visitor.conversation.known = known;
+  }
+
   /** Takes a visitor's message once per id. */
   receive(visitor, frame, account) {
     const conversation = visitor.conversation ||= this.#open(visitor, account);
@@ -49,7 +60,7 @@ export class DevHub {
     if (known) return known;
     this.#session(conversation);
     const message = {
-      id: id('msg_'), provider_id: frame.id, direction: 'inbound', author: 'customer', content: {type: 'text', text: frame.text}, created_at: now(),
+      id: id('msg_'), provider_id: frame.id, direction: 'inbound', author: 'customer', content: {type: 'text', text: frame.text}, created_at: this.#commitTime(conversation),
     };
     if (frame.attachments?.length) {
       message.content.type = 'media';
@@ -58,6 +69,7 @@ export class DevHub {
         return file?.owner === visitor.address ? told(file) : {id: id('att_'), name, kind: 'file', size: 0, state: 'refused'};
       });
     }
+    conversation.known = visitor.known;
     conversation.taken.set(frame.id, message);
     this.#append(conversation, message);
     this.#publish('message.received', conversation, {message});
@@ -69,7 +81,7 @@ export class DevHub {
     const known = this.#sends.get(key);
     if (known) return known;
     this.#session(conversation);
-    const message = {id: id('msg_'), direction: 'outbound', author: 'csr', content, status: 'sent', created_at: now()};
+    const message = {id: id('msg_'), direction: 'outbound', author: 'csr', content, status: 'sent', created_at: this.#commitTime(conversation)};
     if (attachments?.length) message.attachments = attachments.map((named) => told(this.files.get(named)));
     this.#sends.set(key, message);
     this.#append(conversation, message);
@@ -126,6 +138,9 @@ export class DevHub {
     Object.assign(conversation, {state: 'open', session_id: id('ses_'), ended_by: null, ended_at: null});
   }
 
+  // Each later than the one before, so that times alone order what was said.
+  #commitTime({log}) { return new Date(Math.max(Date.now(), Date.parse(log.at(-1)?.created_at ?? 0) + 1)).toISOString(); }
+
   #append(conversation, message) {
     conversation.log.push(message);
     conversation.last_event_at = message.created_at;
@@ -142,7 +157,7 @@ export class DevHub {
     this.#tell(null, 'feed');
   }
 
-  #show({log, taken, ...conversation}) {
+  #show({log, taken, known, ...conversation}) {
     const last = log[log.length - 1];
     return last ? {...conversation, last_message: last} : conversation;
   }

@@ -3,12 +3,13 @@ import {fileLimit} from './files.mjs';
 
 const limits = {text: 4000, frame: 32768, frames_per_10s: 40, files: {size: fileLimit}};
 const kept = 200;
+const cookies = ['campaign'];
 
 /** The chat socket of docs/webchat-protocol.md over a DevHub. Returns what the HTTP server's upgrade event calls, and `closeAll(code)`. */
 export function chatSockets(hub) {
   const server = new WebSocketServer({noServer: true, maxPayload: limits.frame});
   const upgrade = (request, socket, head, account) => {
-    server.handleUpgrade(request, socket, head, (ws) => talk(hub, ws, account));
+    server.handleUpgrade(request, socket, head, (ws) => talk(hub, ws, account, {ip: request.socket.remoteAddress, user_agent: request.headers['user-agent']}));
   };
   const closeAll = (code) => {
     for (const ws of server.clients) ws.close(code);
@@ -16,7 +17,7 @@ export function chatSockets(hub) {
   return {upgrade, closeAll};
 }
 
-function talk(hub, ws, account) {
+function talk(hub, ws, account, browser) {
   let visitor = null;
   let place = 0;
   let told = '';
@@ -45,6 +46,10 @@ function talk(hub, ws, account) {
     else if (what === 'typing') send({type: 'frames', frames: [{type: 'typing', author: 'csr'}]});
   });
 
+  const context = (frame) => {
+    const named = Object.entries(frame.cookies || {}).filter(([name]) => cookies.includes(name));
+    hub.tell(visitor, {...browser, page: frame.page, data: frame.data, cookies: Object.fromEntries(named)});
+  };
   const hello = (frame) => {
     if (frame.type !== 'hello' || frame.version !== 1) return ws.close(4000);
     clearTimeout(late);
@@ -54,7 +59,8 @@ function talk(hub, ws, account) {
     const from = /^p\d+$/.test(frame.position || '') ? Number(frame.position.slice(1)) : NaN;
     const resumed = from <= log().length;
     place = resumed ? from : Math.max(0, log().length - kept);
-    send({type: 'welcome', token: visitor.token, resumed, limits});
+    context(frame);
+    send({type: 'welcome', token: visitor.token, resumed, limits, cookies});
     forward();
     return state();
   };
@@ -71,6 +77,7 @@ function talk(hub, ws, account) {
   const handlers = {
     ping: () => send({type: 'pong'}),
     message: text,
+    context,
     typing: () => visitor.conversation && hub.typing(visitor.conversation),
     end: (frame) => {
       if (visitor.conversation) hub.end(visitor.conversation, 'customer');

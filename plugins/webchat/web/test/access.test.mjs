@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {readFile} from 'node:fs/promises';
 import {createRequire} from 'node:module';
 import {test} from 'node:test';
-import {attach, expectTexts, open, openPanel, pick, reply, say, settle, setUp, unique} from './harness.mjs';
+import {attach, drag, expectTexts, open, openPanel, pick, reply, say, settle, setUp, unique} from './harness.mjs';
 
 const world = setUp();
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -36,6 +36,13 @@ for (const scheme of ['light', 'dark']) {
       await conversation.locator('button.file').waitFor();
       await conversation.locator('.row.failed .file').waitFor();
       assert.deepEqual(await faults(page), [], 'thread');
+      for (const root of phone ? [conversation] : [conversation, panel]) {
+        const held = await drag(page, root, import.meta.filename);
+        await root.locator('.drop').waitFor();
+        assert.deepEqual(await faults(page), [], 'files above it');
+        await held.leave();
+        await root.locator('.drop').waitFor({state: 'detached'});
+      }
       if (phone) return close();
       await panel.getByRole('button', {name: 'End conversation'}).click();
       assert.deepEqual(await faults(page), [], 'confirm');

@@ -73,6 +73,16 @@ export async function expectTexts(root, wanted) {
     async () => `thread is ${JSON.stringify(await texts(root))}, wanted ${JSON.stringify(wanted)}`);
 }
 
+/** Waits until both threads show the same, in the same order; resolves to the texts. */
+export async function expectSame(one, other) {
+  let seen;
+  await settle(async () => {
+    seen = [await texts(one), await texts(other)];
+    return JSON.stringify(seen[0]) === JSON.stringify(seen[1]);
+  }, () => `one shows ${JSON.stringify(seen[0])}, the other ${JSON.stringify(seen[1])}`);
+  return seen[0];
+}
+
 /** Waits until `holds` gives true; says what `otherwise` gives when it never does. */
 export async function settle(holds, otherwise = () => 'it never held') {
   const end = Date.now() + 30000; // as patient as the browser's own waits
@@ -103,10 +113,10 @@ export async function reply(conversation, text) {
 
 /**
  * Stands between the page and the hub's socket. `cut(code)` closes the page's side as the hub would, `drop` swallows
- * frames the hub sends, `alter` changes their text, `answer` may answer a frame in the hub's place, `refuse` closes every new socket while it is set.
+ * frames the hub sends, `push` sends one as the hub would, `alter` changes their text, `answer` may answer a frame in the hub's place, `refuse` closes every new socket while it is set.
  */
 export async function wire(context) {
-  const state = {up: [], down: [], drop: () => false, alter: (text) => text, answer: () => null, refuse: 0, opened: 0, cut: () => {}};
+  const state = {up: [], down: [], drop: () => false, alter: (text) => text, answer: () => null, refuse: 0, opened: 0, cut: () => {}, push: () => {}};
   await context.routeWebSocket(/\/socket$/, (ws) => {
     state.opened++;
     if (state.refuse) {
@@ -129,6 +139,7 @@ export async function wire(context) {
       state.down.push(frame);
       if (!state.drop(frame)) ws.send(state.alter(text));
     });
+    state.push = (frame) => ws.send(JSON.stringify(frame));
     state.cut = (code = 1012) => {
       cut = true;
       hub.close();
@@ -141,6 +152,17 @@ export async function wire(context) {
 /** Picks files with the paperclip under `root`: `{name, text}`, or a path. */
 export function attach(root, ...files) {
   return root.locator('input[type=file]').setInputFiles(files.map((f) => f.text === undefined ? f : {name: f.name, mimeType: 'text/plain', buffer: Buffer.from(f.text)}));
+}
+
+/** Holds files of this machine above `target`, as they come from outside the browser; resolves to what lets go of them. */
+export async function drag(page, target, ...files) {
+  const cdp = await page.context().newCDPSession(page);
+  const {x, y, width, height} = await target.boundingBox();
+  const at = {x: x + width / 2, y: y + height / 2, data: {items: [], files, dragOperationsMask: 1}};
+  const tell = (type, place = at) => cdp.send('Input.dispatchDragEvent', {type, ...place});
+  await tell('dragEnter');
+  await tell('dragOver');
+  return {drop: () => tell('drop'), leave: () => tell('dragOver', {...at, x: 1, y: 1})};
 }
 
 /** The chips under `root`: name and what stands beside it. */

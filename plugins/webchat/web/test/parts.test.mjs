@@ -3,6 +3,8 @@ import {test} from 'node:test';
 import {laterOf, merged} from '../src/desk/messages.js';
 import {readEventStream} from '../src/desk/sse.js';
 import {grouped} from '../src/shared/grouping.js';
+import {browserOf, rowsOf} from '../src/desk/context.js';
+import {cookiesOf, dataOf} from '../src/widget/context.js';
 import {Outbox} from '../src/widget/outbox.js';
 import {inkOn, readSettings} from '../src/widget/settings.js';
 import {VisitorStorage} from '../src/widget/storage.js';
@@ -22,7 +24,7 @@ test('messages of one author within five minutes are one group', () => {
 test('a thread holds each message once and knows what is unread and read', () => {
   let thread = [];
   for (const m of [{id: '1', author: 'customer'}, {id: '2', author: 'csr'}, {id: '1', author: 'customer', text: 'edited'}, {id: '3', author: 'csr', status: 'read'}, {id: '4', author: 'bot'}]) {
-    thread = withMessage(thread, m);
+    thread = withMessage(thread, {...m, at: at(Number(m.id))});
   }
   assert.deepEqual(thread.map((m) => m.id), ['1', '2', '3', '4']);
   assert.equal(thread[0].text, 'edited');
@@ -31,6 +33,18 @@ test('a thread holds each message once and knows what is unread and read', () =>
   assert.equal(tickOf(thread, 0, '2', null), 'delivered');
   assert.equal(tickOf(thread, 0, null, '4'), 'read');
   assert.equal(tickOf(thread, 2, '2', '1'), 'sent');
+});
+
+test('a thread stands by the time of commit, and by id what is of one time', () => {
+  let thread = [];
+  for (const [id, minute, author] of [['d', 4, 'csr'], ['b', 2, 'customer'], ['c', 2, 'csr'], ['a', 2, 'csr'], ['e', 9, 'customer']]) {
+    thread = withMessage(thread, {id, author, at: at(minute)});
+  }
+  assert.deepEqual(thread.map((m) => m.id), ['a', 'b', 'c', 'd', 'e']);
+  // The mark was at the newest when the others came.
+  assert.deepEqual(unreadOf(thread, 'd').map((m) => m.id), ['a', 'c']);
+  const list = merged([], thread.map(({id, at: created_at}) => ({id, created_at})).reverse());
+  assert.deepEqual(list.map((m) => m.id), ['a', 'b', 'c', 'd', 'e'], 'the desk has another order');
 });
 
 function memory() {
@@ -79,6 +93,36 @@ test('settings take what makes sense and nothing else', () => {
   assert.deepEqual(settings.starters, ['a', 'b', 'c', 'd']);
   assert.equal(inkOn('#fff'), '#000000');
   assert.equal(inkOn('#0b6e7f'), '#ffffff');
+});
+
+test('of cookies those that are named go, as they are spelled, as far as there is room', () => {
+  const text = `campaign=a=b; secret=1; campaign=second; empty=; huge=${'x'.repeat(1024)}; bare`;
+  assert.deepEqual(cookiesOf(text, ['campaign', 'empty', 'huge', 'bare', 'absent', 'toString']), {campaign: 'a=b', empty: ''});
+  assert.equal(cookiesOf('secret=1', ['campaign']), null);
+  const many = Array.from({length: 32}, (_, i) => `c${i}`);
+  assert.equal(Object.keys(cookiesOf(many.map((name) => `${name}=${'x'.repeat(1000)}`).join('; '), many)).length, 8);
+});
+
+test('private data is an object of a bounded size, or nothing', (t) => {
+  const warn = t.mock.method(console, 'warn', () => {});
+  assert.deepEqual(dataOf('{"order":{"id":"A-17"}}'), {order: {id: 'A-17'}});
+  assert.equal(dataOf(undefined), null);
+  assert.equal(warn.mock.callCount(), 0);
+  for (const text of ['{', '[]', 'null', '"x"', `{"a":"${'ü'.repeat(4096)}"}`]) assert.equal(dataOf(text), null);
+  assert.equal(warn.mock.callCount(), 5);
+});
+
+test('the desk names a browser it knows and shows what it does not', () => {
+  const known = {
+    'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/142.0.0.0 Safari/537.36': 'Chrome 142 on Linux',
+    'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1': 'Safari 18 on iPhone',
+    'Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36 EdgA/140.0': 'Edge 140 on Android',
+    'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0': 'Firefox 145 on Windows',
+    'curl/8': 'curl/8',
+  };
+  for (const [userAgent, name] of Object.entries(known)) assert.equal(browserOf(userAgent), name);
+  assert.deepEqual(rowsOf({a: 'x', b: 1, c: {d: null}}), [['a', 'x'], ['b', '1'], ['c', '{"d":null}']]);
+  assert.deepEqual(rowsOf(undefined), []);
 });
 
 test('an event stream is read whatever the pieces it comes in', async () => {

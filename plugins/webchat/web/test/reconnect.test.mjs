@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {allSent, expectTexts, open, openPanel, pick, reply, say, settle, setUp, texts, unique, wire} from './harness.mjs';
+import {allSent, expectSame, expectTexts, open, openPanel, pick, reply, say, settle, setUp, unique, wire} from './harness.mjs';
 
 const world = setUp();
 
@@ -75,7 +75,7 @@ test('a reload with something unsent sends it', async () => {
   await close();
 });
 
-test('many drops while both sides write: each message once, and those of a side in its order', async () => {
+test('many drops while both sides write: each message once, in one order on both sides', async () => {
   const {page, line, panel, conversation, close} = await begin();
   const wanted = new Set(await panel.locator('.bubble').evaluateAll((all) => all.map((el) => el.lastChild.textContent)));
   for (let i = 0; i < 6; i++) {
@@ -90,12 +90,38 @@ test('many drops while both sides write: each message once, and those of a side 
   }
   await settle(async () => await panel.locator('.bubble').count() === wanted.size && await conversation.locator('.bubble').count() === wanted.size);
   await allSent(panel);
-  for (const root of [panel, conversation]) {
-    const shown = await texts(root);
-    assert.deepEqual(new Set(shown), wanted);
-    // What both wrote at one moment may stand either way round.
-    for (const side of ['up', 'down']) assert.deepEqual(shown.filter((t) => t.startsWith(`${side} `)), [...wanted].filter((t) => t.startsWith(`${side} `)));
-  }
+  await allSent(conversation);
+  const shown = await expectSame(panel, conversation);
+  assert.deepEqual(new Set(shown), wanted);
+  for (const side of ['up', 'down']) assert.deepEqual(shown.filter((t) => t.startsWith(`${side} `)), [...wanted].filter((t) => t.startsWith(`${side} `)));
+  await page.reload();
+  await expectTexts(await openPanel(page), shown);
+  await expectTexts(await pick(page, shown.at(-1)), shown);
+  await close();
+});
+
+test('what was written earlier and comes later stands in its place, and is unread until it is seen', async () => {
+  const {page, line, panel, conversation, said, close} = await begin();
+  const [answer, more, later] = [unique('answer'), unique('more'), unique('later')];
+  // The hub's word of the answer is held back until there is more behind it on both sides.
+  const held = [];
+  line.drop = (frame) => frame.type === 'frames' && frame.frames.some((f) => f.message?.text === answer) && held.push(frame) > 0;
+  await reply(conversation, answer);
+  await settle(() => held.length > 0);
+  await say(panel, more);
+  await expectTexts(conversation, [...said, answer, more]);
+  await reply(conversation, later);
+  await expectTexts(panel, [...said, more, later]);
+  const read = conversation.locator('.row.own .mark.read');
+  await read.waitFor();
+  await panel.getByRole('button', {name: 'Close chat'}).click();
+  line.drop = () => false;
+  line.push(held[0]);
+  await page.getByRole('button', {name: 'Open chat, 1 unread message'}).click();
+  await expectTexts(panel, [...said, answer, more, later]);
+  await settle(async () => await read.count() === 2);
+  await page.reload();
+  await expectTexts(await openPanel(page), [...said, answer, more, later]);
   await close();
 });
 

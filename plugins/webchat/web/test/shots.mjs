@@ -4,7 +4,7 @@
 import {mkdir} from 'node:fs/promises';
 import {chromium} from 'playwright-core';
 import {startDevServer} from '../dev/server.mjs';
-import {allSent, expectTexts, open, openPanel, pick, reply, say} from './harness.mjs';
+import {allSent, drag, expectTexts, open, openPanel, pick, reply, say} from './harness.mjs';
 
 const out = new URL('../shots/', import.meta.url).pathname;
 const sizes = {desktop: {width: 1440, height: 900}, wide: {width: 1920, height: 1000}, tablet: {width: 900, height: 1100}, phone: {width: 390, height: 844}};
@@ -49,6 +49,15 @@ for (const scheme of ['light', 'dark']) {
     await allSent(conversation);
     if (!narrow) await panel.getByRole('textbox').pressSequentially('Thank', {delay: 150});
     await shot('4-desk');
+    const dragged = async (root, what) => {
+      const held = await drag(page, root, import.meta.filename);
+      await root.locator('.drop').waitFor();
+      await shot(what);
+      await held.leave();
+    };
+    await dragged(conversation, '4-drop-desk');
+    if (!narrow) await dragged(panel, '4-drop');
+    await page.locator('.context').waitFor({state: 'attached'});
     if (narrow) {
       await page.getByRole('button', {name: 'Contact', exact: true}).click();
       await shot('5-contact');

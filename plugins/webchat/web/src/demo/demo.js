@@ -10,6 +10,9 @@ for (const button of buttons) {
 }
 
 const count = document.getElementById('basket-count');
+const chat = document.querySelector('script[data-private]');
 document.getElementById('buy').addEventListener('click', () => {
   count.textContent = String(Number(count.textContent) + 1);
+  // What the CSR sees of the basket while the session lasts.
+  chat.dataset.private = JSON.stringify({...JSON.parse(chat.dataset.private), basket: Number(count.textContent)});
 });

@@ -24,6 +24,8 @@ export class Api {
 
   conversation(id) { return this.#json('GET', `/v1/conversations/${encodeURIComponent(id)}`); }
 
+  context(id) { return this.#json('GET', `/v1/conversations/${encodeURIComponent(id)}/context`); }
+
   messages(id, cursor) { return this.#json('GET', `/v1/conversations/${encodeURIComponent(id)}/messages?limit=50${page(cursor)}`); }
 
   send(message, key) { return this.#json('POST', '/v1/messages', message, {'Idempotency-Key': key}); }

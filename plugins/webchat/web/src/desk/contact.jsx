@@ -1,9 +1,10 @@
 import {instantOf} from '../shared/clock.js';
 import {Icon} from '../shared/icons.jsx';
 import {channelIcon, channelName, kindName, masked, nameOf} from './address.js';
+import {browserOf, pageOf, rowsOf} from './context.js';
 
 /** The right column: whom one talks to, and where. Addresses stay masked. */
-export function Contact({conversation: c, onClose}) {
+export function Contact({conversation: c, context, onClose}) {
   const addresses = c.contact?.addresses?.length ? c.contact.addresses : c.contact?.address ? [{kind: c.contact.address_kind, value: c.contact.address}] : [];
   return (
     <aside class="contact" aria-label="Contact">
@@ -21,6 +22,35 @@ export function Contact({conversation: c, onClose}) {
         <div><dt>Conversation</dt><dd class="code" title={c.id}>{masked(c.id)}</dd></div>
         {c.session_id && <div><dt>Session</dt><dd class="code" title={c.session_id}>{masked(c.session_id)}</dd></div>}
       </dl>
+      {context && <Context context={context} />}
     </aside>
+  );
+}
+
+/** What the customer's browser tells of itself. It is text from a stranger: shown as such, and linked to nothing. */
+function Context({context}) {
+  const page = pageOf(context.page);
+  return (
+    <section class="context" aria-label="While the session lasts">
+      <h3>While the session lasts</h3>
+      <dl>
+        {page.url && <div class="tall"><dt>Page</dt><dd>{page.title && <bdi>{page.title}</bdi>}<bdi class="soft">{page.url}</bdi></dd></div>}
+        {page.referrer && <div class="tall"><dt>Came from</dt><dd><bdi>{page.referrer}</bdi></dd></div>}
+        {context.user_agent && <div><dt>Browser</dt><dd title={context.user_agent}>{browserOf(context.user_agent)}</dd></div>}
+        {context.ip && <div><dt>Network address</dt><dd class="code">{context.ip}</dd></div>}
+      </dl>
+      <Told title="Told by the page" values={context.data} />
+      <Told title="Cookies" values={context.cookies} />
+    </section>
+  );
+}
+
+function Told({title, values}) {
+  const rows = rowsOf(values);
+  return rows.length > 0 && (
+    <>
+      <h4>{title}</h4>
+      <dl>{rows.map(([name, value]) => <div key={name}><dt><bdi>{name}</bdi></dt><dd><bdi>{value}</bdi></dd></div>)}</dl>
+    </>
   );
 }

@@ -1,5 +1,6 @@
 import {useLayoutEffect, useState} from 'preact/hooks';
 import {Composer} from '../shared/composer.jsx';
+import {DropHint, useFileDrop} from '../shared/drop.jsx';
 import {FilePicker} from '../shared/files.jsx';
 import {Icon} from '../shared/icons.jsx';
 import {Thread} from '../shared/thread.jsx';
@@ -31,13 +32,18 @@ export function Conversation({store, state, conversation: c, field, details, onD
     },
     download: (file) => store.download(file),
   }, state.fetches);
+  const attach = (files) => {
+    store.sendFiles(c, files);
+    field.current?.focus();
+  };
+  const {over, handlers} = useFileDrop(attach);
   useLayoutEffect(() => {
     if (!matchMedia('(pointer: coarse)').matches) field.current?.focus({preventScroll: true});
     return () => { field.current = null; };
   }, []);
 
   return (
-    <section class="conversation" aria-label={`Conversation with ${nameOf(c.contact)}`}>
+    <section class="conversation" aria-label={`Conversation with ${nameOf(c.contact)}`} {...handlers}>
       <header class="conversation-head">
         <button type="button" class="icon-button to-list" aria-label="Back to the list" onClick={onBack}><Icon name="back" class="flip" /></button>
         <div class="conversation-title">
@@ -52,10 +58,11 @@ export function Conversation({store, state, conversation: c, field, details, onD
         busy={!thread || thread.next === null} above={<Above store={store} id={c.id} thread={thread} />} />
       {c.state === 'ended' && <p class="foot-note">This conversation has ended. A reply opens it again.</p>}
       <Composer field={field} value={draft} limit={limit} label={`Reply to ${nameOf(c.contact)}`} placeholder="Write a reply"
-        start={<FilePicker label="Attach a file" onPick={(files) => { store.sendFiles(c, files); field.current.focus(); }} />}
+        start={<FilePicker label="Attach a file" onPick={attach} />}
         onInput={(text) => { write(text); if (text.trim()) store.typing(c.id); }}
         onSend={(text) => { store.send(c, text); write(''); }}
         onKeyDown={(event) => { if (event.key === 'Escape') event.currentTarget.blur(); }} />
+      <DropHint over={over}>Drop files here to send them to {nameOf(c.contact)}</DropHint>
     </section>
   );
 }

@@ -51,7 +51,7 @@ function Opened({store}) {
               {state.list?.length === 0 ? 'Write something in the chat on the customer’s side; it appears here.' : <>Choose one on the left, or press <kbd>j</kbd>.</>}
             </Blank>}
       </div>
-      {selected && <Contact conversation={selected} onClose={() => setDetails(false)} />}
+      {selected && <Contact conversation={selected} context={state.contexts[selected.id]} onClose={() => setDetails(false)} />}
       {help && <Help onClose={() => setHelp(false)} />}
     </div>
   );

@@ -9,6 +9,15 @@ const token = takeToken();
 const store = token && new DeskStore(new Api(token));
 const visible = () => document.visibilityState === 'visible' && place.getClientRects().length > 0;
 
+// A file that misses its place would take the page away, with all that is written on it.
+for (const type of ['dragover', 'drop']) {
+  window.addEventListener(type, (event) => {
+    if (event.defaultPrevented || !event.dataTransfer?.types.includes('Files')) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = 'none';
+  });
+}
+
 render(<Desk store={store} />, place);
 if (store) {
   // A page that comes back into view has been read from that moment on.

@@ -1,13 +1,15 @@
+import {byCommit} from '../shared/order.js';
+
 const order = ['queued', 'sending', 'sent', 'delivered', 'read'];
 
-/** Adds messages to an oldest-first list by id, keeping the list's order and every status's way forward. */
+/** Adds messages to an oldest-first list, keeping its order and every status's way forward. */
 export function merged(list, incoming) {
   const byId = new Map(list.map((m) => [m.id, m]));
   for (const message of incoming) {
     const known = byId.get(message.id);
     byId.set(message.id, known ? {...known, ...message, status: laterOf(known.status, message.status)} : message);
   }
-  return [...byId.values()].sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
+  return [...byId.values()].sort(byCommit);
 }
 
 /**
@@ -21,11 +23,6 @@ export function laterOf(known, news) {
   if (from >= 0 && to >= 0) return to > from ? news : known;
   if (from >= order.indexOf('delivered')) return known;
   return news;
-}
-
-/** A message of an event, with the time the event gives it. */
-export function messageOf(event) {
-  return {created_at: event.received_at || event.occurred_at, ...event.message};
 }
 
 /** One line that stands for a message. */

@@ -38,7 +38,7 @@ export class Sending {
   /** Sends a file as a message of its own. */
   addFile(conversation, blob) {
     const file = {name: blob.name, size: blob.size, kind: blob.type.startsWith('image/') ? 'image' : 'file', blob};
-    this.#put(conversation.id, [...this.of(conversation.id), {key: newId(), text: '', file, at: new Date().toISOString()}]);
+    this.#put(conversation.id, [...this.of(conversation.id), {key: newId(), text: '', file, at: new Date().toISOString(), failed: blob.folder ? 'A folder cannot be sent. Choose the files in it.' : null}]);
     this.#run(conversation);
   }
 

@@ -1,5 +1,5 @@
 import {Feed} from './feed.js';
-import {laterOf, merged, messageOf} from './messages.js';
+import {laterOf, merged} from './messages.js';
 import {save} from '../shared/file.js';
 import {Sending} from './sending.js';
 
@@ -7,6 +7,8 @@ const typingShown = 6000;
 const typingEvery = 3000;
 // Event ids remembered against repeats, which come soon after a reconnect or not at all.
 const mostSeen = 5000;
+// Between tries to read what is known of a browser, in ms.
+const contextWaits = [500, 2000, 5000];
 
 /**
  * All the desk knows: conversations, their messages, what is on its way. The hub is the truth; everything here can be read again.
@@ -14,7 +16,7 @@ const mostSeen = 5000;
  * `state`: `list` (null until the first answer), `next` cursor of the list · `selected` id · `threads` by conversation id
  * `{messages, next, problem, loading}` · `unread` message ids, `older` (there may be
  * more unread than those) and `typing` by conversation id · `link` connecting, live, lost or
- * denied, with `problem` and `retryAt` · `notices` by conversation id · `fetches` by file: loading, failed, or a state.
+ * denied, with `problem` and `retryAt` · `contexts` what is known of a customer's browser and `notices` by conversation id · `fetches` by file: loading, failed, or a state.
  */
 export class DeskStore {
   #api;
@@ -30,7 +32,7 @@ export class DeskStore {
     this.#api = api;
     this.sending = new Sending(api, () => this.#set({}), (id, message) => this.#taken(id, message));
     this.state = {
-      list: null, next: '', selected: null, threads: {}, unread: {}, older: {}, typing: {}, notices: {}, fetches: {}, link: 'connecting', problem: null, retryAt: 0,
+      list: null, next: '', selected: null, threads: {}, unread: {}, older: {}, typing: {}, notices: {}, contexts: {}, fetches: {}, link: 'connecting', problem: null, retryAt: 0,
     };
   }
 
@@ -54,6 +56,7 @@ export class DeskStore {
   select(id) {
     this.#set({selected: id});
     if (id && !this.state.threads[id]) this.#load(id);
+    if (id) this.#context(id);
     this.attend();
   }
 
@@ -138,6 +141,7 @@ export class DeskStore {
       }
       this.#set({list: page.data, next: page.next_cursor || '', unread, older});
       for (const id of Object.keys(this.state.threads)) this.#load(id);
+      if (this.state.selected) this.#context(this.state.selected);
     }
     this.#set({link: 'live', problem: null, retryAt: 0});
   }
@@ -176,7 +180,7 @@ export class DeskStore {
   }
 
   #received(id, event) {
-    const message = messageOf(event);
+    const {message} = event;
     const conversation = this.find(id);
     this.#typing(id, false);
     this.#append(id, message);
@@ -186,7 +190,26 @@ export class DeskStore {
     if (conversation && isAfterMark(conversation, message, this.state.threads[id]) && !unread.includes(message.id)) {
       this.#set({unread: {...this.state.unread, [id]: [...unread, message.id]}});
     }
+    this.#context(id);
     this.attend();
+  }
+
+  // What is known of the customer's browser while the session lasts. The message that opens one may be told of before
+  // that is kept.
+  async #context(id, tries = 0) {
+    const alive = () => {
+      const c = this.find(id);
+      return this.state.selected === id && c?.state === 'open' && c.contact?.address_kind === 'visitor';
+    };
+    if (!alive()) return;
+    let context = null;
+    try {
+      context = await this.#api.context(id);
+    } catch (problem) {
+      if (problem.status !== 404) return; // asked again with the next message
+      if (tries < contextWaits.length) setTimeout(() => this.#context(id, tries + 1), contextWaits[tries]);
+    }
+    if (alive()) this.#set({contexts: {...this.state.contexts, [id]: context}});
   }
 
   #status(id, event) {
@@ -223,6 +246,7 @@ export class DeskStore {
     this.#typing(id, false);
     if (!conversation || conversation.state === 'ended') return;
     this.#change(id, {state: 'ended'});
+    this.#set({contexts: {...this.state.contexts, [id]: null}});
     this.#note(id, {csr: 'You ended the conversation', customer: 'The customer ended the conversation'}[by] || 'The conversation ended after a quiet while');
   }
 

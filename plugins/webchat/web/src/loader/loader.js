@@ -10,7 +10,7 @@ const svg = 'http://www.w3.org/2000/svg';
 const chat = 'M4 6.5A2.5 2.5 0 0 1 6.5 4h11A2.5 2.5 0 0 1 20 6.5v8a2.5 2.5 0 0 1-2.5 2.5H11l-4.5 4v-4A2.5 2.5 0 0 1 4 14.5z';
 
 function begin() {
-  const settings = {...script.dataset};
+  const settings = script.dataset;
   const target = settings.target && document.querySelector(settings.target);
   const host = document.createElement('div');
   host.toggleAttribute('data-contained', Boolean(target));
@@ -39,7 +39,7 @@ function begin() {
 
   let panel;
   const load = () => panel ||= import(new URL(PANEL, base).href)
-    .then((module) => module.mount({account, base: base.href, settings, host, root, launcher, icon, badge}))
+    .then((module) => module.mount({account, base: base.href, script, host, root, launcher, icon, badge}))
     .catch((error) => {
       panel = undefined; // a later click tries again
       throw error;

@@ -8,6 +8,14 @@ export function sizeOf(bytes) {
   return `${n < 10 && unit > 0 ? Math.round(n * 10) / 10 : Math.round(n)} ${units[unit]}`;
 }
 
+/**
+ * Whether a file is of one of the types, such as `image/*`; absent, all are taken. What the browser does not know, the hub
+ * finds out.
+ */
+export function isOfType(file, types) {
+  return !types || !file.type || types.some((type) => type.endsWith('/*') ? file.type.startsWith(type.slice(0, -1)) : file.type === type);
+}
+
 /** Has the browser save what lies at `url`. */
 export function save(url, name) {
   const link = document.createElement('a');

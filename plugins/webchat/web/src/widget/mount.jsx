@@ -2,6 +2,7 @@ import {render} from 'preact';
 import controls from '../shared/controls.css';
 import thread from '../shared/thread.css';
 import tokens from '../shared/tokens.css';
+import {PageContext} from './context.js';
 import {Panel} from './panel.jsx';
 import panel from './panel.css';
 import {Session} from './session.js';
@@ -13,8 +14,8 @@ import {words} from './words.js';
  * Brings the panel to a launcher the loader drew and connects. Called once a page; returns what the launcher's click
  * does from then on.
  */
-export function mount({account, base, settings: data, host, root, launcher, icon, badge}) {
-  const settings = readSettings(data);
+export function mount({account, base, script, host, root, launcher, icon, badge}) {
+  const settings = readSettings(script.dataset);
   for (const css of [tokens, controls, thread, panel]) {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(css);
@@ -28,7 +29,7 @@ export function mount({account, base, settings: data, host, root, launcher, icon
 
   const url = new URL('socket', base);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-  const session = new Session(url.href, base, new VisitorStorage(account));
+  const session = new Session(url.href, base, new VisitorStorage(account), new PageContext(script));
   const place = root.appendChild(document.createElement('div'));
   let open = false;
 

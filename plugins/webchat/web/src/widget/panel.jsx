@@ -1,5 +1,6 @@
 import {useEffect, useLayoutEffect, useRef, useState} from 'preact/hooks';
 import {Composer} from '../shared/composer.jsx';
+import {DropHint, useFileDrop} from '../shared/drop.jsx';
 import {FilePicker} from '../shared/files.jsx';
 import {Thread} from '../shared/thread.jsx';
 import {Header} from './header.jsx';
@@ -71,10 +72,11 @@ export function Panel({session, settings, open, onClose}) {
     field.current?.focus();
   };
   const refused = state.phase === 'refused';
+  const {over, handlers} = useFileDrop(state.files && !ended && !refused ? attach : null);
   const fresh = state.ready && messages.length === 0;
 
   return (
-    <section class="panel" ref={panel} role="dialog" aria-label={settings.title} tabIndex={-1} hidden={!open} onKeyDown={onKeyDown}>
+    <section class="panel" ref={panel} role="dialog" aria-label={settings.title} tabIndex={-1} hidden={!open} onKeyDown={onKeyDown} {...handlers}>
       <Header settings={settings} canEnd={state.session === 'open' && !state.ending} onEnd={() => setAsking(true)} onClose={onClose} />
       <Strip state={state} />
       {fresh || refused
@@ -87,6 +89,7 @@ export function Panel({session, settings, open, onClose}) {
         : <Composer field={field} value={draft} limit={state.limit} label={words.message} placeholder={words.placeholder} disabled={refused}
             start={state.files && <FilePicker label={words.attach} types={state.files.types} onPick={attach} />}
             onInput={(text) => { setDraft(text); if (text.trim()) session.typing(); }} onSend={say} />}
+      <DropHint over={over}>{words.drop}</DropHint>
     </section>
   );
 }

@@ -1,8 +1,7 @@
-import {save} from '../shared/file.js';
+import {isOfType, save} from '../shared/file.js';
 import {newId} from '../shared/ids.js';
 import {Connection} from './connection.js';
 import {Outbox} from './outbox.js';
-import {pageOf} from './page.js';
 import {Receipts} from './receipts.js';
 import {isMessage, unreadOf, withMessage} from './thread.js';
 import {Uploads} from './uploads.js';
@@ -10,6 +9,8 @@ import {words} from './words.js';
 
 const typingShown = 6000;
 const typingEvery = 3000;
+// A page may change its private data with every key.
+const tellEvery = 1000;
 const retryAfter = 2000;
 // Sent but not answered on a socket that lives: the hub is told again, under the same id.
 const answerWithin = 15000;
@@ -39,6 +40,9 @@ export class Session {
   #receipts;
   #uploads;
   #base;
+  #context;
+  #told = '';
+  #tellTimer = 0;
   #listeners = new Set();
   #position = null;
   #helloToken = null;
@@ -49,10 +53,11 @@ export class Session {
   #typedAt = 0;
   #attention = false;
 
-  /** @param {string} url of the socket @param {string} base of the account's addresses @param {VisitorStorage} storage */
-  constructor(url, base, storage) {
+  /** @param {string} url of the socket @param {string} base of the account's addresses @param {VisitorStorage} storage @param {PageContext} context */
+  constructor(url, base, storage, context) {
     this.#storage = storage;
     this.#base = base;
+    this.#context = context;
     this.#uploads = new Uploads(base, {
       token: () => this.#welcomed ? this.#storage.get('token') : null,
       progress: (id, percent) => this.#set({uploads: {...this.state.uploads, [id]: percent}}),
@@ -75,6 +80,12 @@ export class Session {
     storage.watch((name) => {
       if (name === 'read') this.#recount();
     });
+    context.watch(() => {
+      this.#tellTimer ||= setTimeout(() => {
+        this.#tellTimer = 0;
+        this.#tellContext();
+      }, tellEvery);
+    });
   }
 
   start() { this.#connection.start(); }
@@ -94,8 +105,10 @@ export class Session {
         id: newId(), type: 'message', text: '', at: new Date().toISOString(),
         file: {name: blob.name, size: blob.size, kind: blob.type.startsWith('image/') ? 'image' : 'file'},
       };
-      if (blob.size === 0) entry.failed = words.file.empty;
+      if (blob.folder) entry.failed = words.file.folder;
+      else if (blob.size === 0) entry.failed = words.file.empty;
       else if (this.state.files && blob.size > this.state.files.size) entry.failed = words.file.tooLarge(this.state.files.size);
+      else if (this.state.files && !isOfType(blob, this.state.files.types)) entry.failed = words.file.type;
       else this.#uploads.add(entry.id, blob);
       this.#put(entry);
     }
@@ -177,7 +190,16 @@ export class Session {
     this.#helloToken = this.#storage.get('token');
     // How a file fared while we were away moves no place: then all is read again.
     const waits = this.state.thread.some((m) => m.attachments?.some((a) => a.state === 'pending'));
-    return {type: 'hello', version: 1, token: this.#helloToken, position: waits ? null : this.#position, page: pageOf()};
+    const context = this.#context.read();
+    this.#told = JSON.stringify(context);
+    return {type: 'hello', version: 1, token: this.#helloToken, position: waits ? null : this.#position, ...context};
+  }
+
+  // The page may have moved on without being loaded, and which cookies count the hub says after the hello.
+  #tellContext() {
+    const context = this.#context.read();
+    const text = JSON.stringify(context);
+    if (this.#welcomed && text !== this.#told && this.#connection.send({type: 'context', ...context})) this.#told = text;
   }
 
   #phase(phase) {
@@ -227,6 +249,8 @@ export class Session {
     }
     this.#welcomed = true;
     this.#set({phase: 'open', limit: frame.limits?.text || this.state.limit, files: frame.limits?.files || null, durable: this.#storage.durable});
+    this.#context.names = Array.isArray(frame.cookies) ? frame.cookies : [];
+    this.#tellContext();
     this.#receipts.resend();
     this.#pump();
     this.#uploads.hurry();
@@ -349,6 +373,7 @@ export class Session {
     }
     const frame = head.type === 'end' ? {type: 'end', id: head.id} : {type: 'message', id: head.id, text: head.text};
     if (head.file) frame.attachments = [{id: head.file.id, name: head.file.name}];
+    this.#tellContext();
     if (!this.#connection.send(frame)) return;
     this.#inFlight = head.id;
     clearTimeout(this.#pumpTimer);
@@ -374,8 +399,12 @@ export class Session {
     let unread = unreadOf(this.state.thread, this.#storage.get('read'));
     if (unread.length && this.#attention && this.state.ready) {
       for (const message of unread) this.#receipts.read(message.id);
-      this.#storage.set('read', unread[unread.length - 1].id);
+      const seen = unread;
+      const newest = seen[seen.length - 1];
+      if (!newest.late) this.#storage.set('read', newest.id);
       unread = [];
+      this.#set({unread, thread: this.state.thread.map((m) => seen.includes(m) ? {...m, status: 'read'} : m)});
+      return;
     }
     this.#set({unread});
   }

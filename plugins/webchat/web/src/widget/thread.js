@@ -1,16 +1,28 @@
+import {byCommit} from '../shared/order.js';
+
 /**
- * The committed messages of the conversation, in the order the hub gave them. Values are never changed in place: each
+ * The committed messages of the conversation, by the time of their commit. Values are never changed in place: each
  * function returns what comes after.
  */
 
-/** Adds a rendered message; the same id again replaces the first where it stands. */
+/**
+ * Adds a rendered message where it belongs; the same id again replaces the first where it stands. What both sides wrote
+ * at one moment may come the other way round: a message to the customer that came behind a later one is `late`.
+ */
 export function withMessage(thread, message) {
-  const at = thread.findIndex((m) => m.id === message.id);
-  if (at < 0) return [...thread, message];
   const next = thread.slice();
-  next[at] = {...message, fresh: thread[at].fresh};
+  const known = thread.findIndex((m) => m.id === message.id);
+  if (known >= 0) {
+    const {fresh, late} = thread[known];
+    next[known] = {...message, fresh, late};
+    return next;
+  }
+  const place = thread.findLastIndex((m) => byCommit(m, message) < 0) + 1;
+  next.splice(place, 0, {...message, late: toCustomer(message) && thread.slice(place).some(toCustomer)});
   return next;
 }
+
+function toCustomer(m) { return m.author !== 'customer'; }
 
 /** Whether `frame` holds a message this page can show. */
 export function isMessage(m) {
@@ -18,10 +30,10 @@ export function isMessage(m) {
     !Number.isNaN(Date.parse(m.at));
 }
 
-/** The messages to the customer that lie after the read mark and are not read. */
+/** The messages to the customer that are not read: they lie after the read mark, or came when it was past them. */
 export function unreadOf(thread, readMark) {
   const mark = thread.findIndex((m) => m.id === readMark);
-  return thread.filter((m, i) => i > mark && m.author !== 'customer' && m.status !== 'read');
+  return thread.filter((m, i) => (i > mark || m.late) && toCustomer(m) && m.status !== 'read');
 }
 
 /** The status of each of the customer's messages: sent, then delivered and read as far as the marks reach. */

@@ -1,1 +1,0 @@
-var n=document.querySelectorAll("[data-show]");for(let t of n)t.addEventListener("click",()=>{document.body.dataset.pane=t.dataset.show;for(let e of n)e.ariaPressed=String(e===t)});var o=document.getElementById("basket-count");document.getElementById("buy").addEventListener("click",()=>{o.textContent=String(Number(o.textContent)+1)});
