@@ -9,10 +9,12 @@
 //	api/ingress  api/chat  api/app  api/admin    HTTP, one face for each kind of caller
 //	flow/inbound  flow/outbound                  the life of a message
 //	accounts  access  audit  retention           who there is, who may, who did, what ends when
+//	removal  erasure                             what goes for good: accounts and clients, contacts
 //	pluginhost                                   connectors: processes and calls
 //	store                                        typed rows and logs; the only place that knows keys
 //	seal                                         the key hierarchy; sealing below the domain
 //	storage/table  /keys  /logsink  /dispatch    ports, each with its drivers and one suite
+//	storage/keyslots                             contact keys, overwritten in place
 //	model  telemetry                             words everybody shares
 //
 // A message in: ingress or chat asks the connector what was said, inbound makes
