@@ -56,6 +56,8 @@ func TestManners(t *testing.T) {
 			"two values":       {body: `{} {}`, status: 400, kind: "malformed"},
 			"a bracket behind": {body: `{}]`, status: 400, kind: "malformed"},
 			"a list":           {body: `[]`, status: 422, kind: "invalid", fields: ""},
+			"null":             {body: `null`, status: 422, kind: "invalid", fields: ""},
+			"twice deep down":  {body: `{"context":{"a":[{"b":1,"b":1}]}}`, status: 422, kind: "invalid", fields: "context.a[0].b"},
 			"unknown field":    {body: `{"acount_id":"acme-echo"}`, status: 422, kind: "invalid", fields: "acount_id"},
 			"wrong type":       {body: `{"account_id":"acme-echo","to":{"contact_id":7}}`, status: 422, kind: "invalid", fields: "to.contact_id"},
 			"object expected":  {body: `{"to":"ada"}`, status: 422, kind: "invalid", fields: "to"},
