@@ -68,14 +68,7 @@ func openListener(ctx context.Context, name, address string, t config.TLS) (*lis
 // handle sets what the listener serves: nothing before the hub is ready, and
 // nothing but health once it drains.
 func (l *listener) handle(h *Hub, mux *http.ServeMux, trusted proxies) {
-	served := web.Handler(mux, web.Options{Logger: h.log.Named("http"), Metrics: h.metrics, Refused: h.refused})
-	l.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !h.serving() && !strings.HasSuffix(r.URL.Path, "z") {
-			web.Fail(w, r, &model.Error{Code: model.Unavailable, Detail: "The hub is starting or shutting down.", RetryAfter: 2 * time.Second})
-			return
-		}
-		served.ServeHTTP(w, r)
-	})
+	l.handler = web.Handler(mux, web.Options{Logger: h.log.Named("http"), Metrics: h.metrics, Closed: h.closed, Refused: h.refused})
 	l.server = &http.Server{
 		Handler:           trusted.believe(l.handler),
 		ReadHeaderTimeout: headerTimeout,
@@ -128,6 +121,15 @@ func (h *Hub) PublicURL() string {
 
 // AdminURL is the base URL of the admin listener.
 func (h *Hub) AdminURL() string { return h.adminListener.url() }
+
+// closed is the answer to everything but the probes while the hub does not
+// serve.
+func (h *Hub) closed(r *http.Request) error {
+	if h.serving() || r.URL.Path == "/livez" || r.URL.Path == "/readyz" {
+		return nil
+	}
+	return &model.Error{Code: model.Unavailable, Detail: "The hub is starting or shutting down.", RetryAfter: 2 * time.Second}
+}
 
 // serving reports whether requests are taken.
 func (h *Hub) serving() bool {

@@ -181,6 +181,6 @@ func newAuditExportCommand() *cobra.Command {
 			return exportTo(cmd, file, remote.Request{Path: auditPath + "/export"})
 		},
 	}
-	cmd.Flags().StringVar(&file, "file", "", "write to this file, which must not exist (default standard output)")
+	toFile(cmd, &file)
 	return cmd
 }

@@ -79,8 +79,25 @@ func newJournalExportCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&plugin, "plugin", "", "only what waits for this connector")
-	cmd.Flags().StringVar(&file, "file", "", "write to this file, which must not exist (default standard output)")
+	toFile(cmd, &file)
 	return cmd
+}
+
+// toFile gives an export the flag that names its file: --file, or -o as other
+// programs have it. An export has one format, so that a word which -o takes
+// elsewhere is a slip here and no file's name.
+func toFile(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVarP(file, "file", "o", "", "write to this file, which must not exist (default standard output)")
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if output.IsFormat(*file) {
+			return usageError{fmt.Errorf("an export is always JSON, one object a line: give -o the name of a file, or ./%s when the file is called so", *file)}
+		}
+		if before != nil {
+			return before(cmd, args)
+		}
+		return nil
+	}
 }
 
 // exportTo writes what a call answers to a file, or to standard output when

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,11 +43,53 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	text := fmt.Sprintf("%q is no command of %q", args[0], cmd.CommandPath())
-	cmd.SuggestionsMinimumDistance = 2
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		text += "; did you mean " + strings.Join(near, " or ") + "?"
+	if near := nearest(cmd, args[0], likely); len(near) > 0 {
+		return fmt.Errorf("%s; did you mean %s?", text, strings.Join(near, " or "))
 	}
-	return errors.New(text)
+	near := nearest(cmd, args[0], unlikely)
+	return fmt.Errorf("%s; the nearest is %s, and %q lists all", text, strings.Join(near, " or "), cmd.CommandPath()+" --help")
+}
+
+// Letters to change between a word and the command that it was meant for, and
+// a word and one that no word is further from.
+const (
+	likely   = 2
+	unlikely = 64
+)
+
+// nearest are the commands in cmd that a word is nearest to, up to some letters
+// away. What is likely at all counts alike.
+func nearest(cmd *cobra.Command, word string, most int) []string {
+	for d := likely; d <= most; d++ {
+		cmd.SuggestionsMinimumDistance = d
+		if near := cmd.SuggestionsFor(word); len(near) > 0 {
+			return near
+		}
+	}
+	return nil
+}
+
+// misnamed is the usageError of arguments that name no command and ask for
+// help with it: cobra would show that of the command around it, and call it a
+// success.
+func misnamed(root *cobra.Command, args []string) error {
+	if len(args) > 0 && args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "--help")
+	}
+	if !slices.Contains(args, "--help") && !slices.Contains(args, "-h") {
+		return nil
+	}
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	cmd, rest, err := root.Find(args)
+	if err != nil || !cmd.HasSubCommands() {
+		return nil // cobra says it
+	}
+	words := slices.DeleteFunc(slices.Clone(rest), func(arg string) bool { return strings.HasPrefix(arg, "-") })
+	if err := noSuchCommand(cmd, words); err != nil {
+		return usageError{err}
+	}
+	return nil
 }
 
 // oneOf takes exactly one argument, which the message names.

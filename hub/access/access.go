@@ -33,7 +33,7 @@ const (
 	KeyAdmin     Role = "key-admin"
 	Auditor      Role = "auditor"
 	Machine      Role = "client" // reads the feed of its client and sends for it
-	Agent        Role = "agent"  // a person working for a client
+	Agent        Role = "agent"  // a person working for a client: reserved, no token is given it
 )
 
 // ForClient reports whether tokens of this role belong to one client.

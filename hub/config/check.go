@@ -198,7 +198,7 @@ func (c *checker) tokens() {
 	for i, name := range names {
 		t, p := tokens[name], pathOf("access", "bootstrap_tokens", name)
 		if t.Role == "" {
-			c.fault(p.child("role"), "is missing", "a token has one of the roles configurator, operator, privacy, key-admin, auditor, client, agent")
+			c.fault(p.child("role"), "is missing", "a token has one of the roles configurator, operator, privacy, key-admin, auditor, client")
 		}
 		c.tokenClient(p.child("client"), t)
 		switch {

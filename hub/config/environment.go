@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/channelhub/channelhub/hub/model"
 )
 
 // environmentPrefix begins the name of every variable that Load reads.
@@ -68,11 +70,36 @@ func (l *layer) set(at place, p path, text string, r *rules, report *report) {
 		report.fault(at, p, err.Error(), "")
 		return
 	}
+	switch value.(type) {
+	case map[string]any, []any:
+		refuseRepeatedNames(at, p, text, report)
+	}
 	if !put(l.tree, p, value) {
 		report.fault(at, p, "lies below a value that is set as well", "set one of the two")
 		return
 	}
 	walk(p, value, func(q path, _ any) { l.places[q] = at })
+}
+
+// refuseRepeatedNames holds the JSON of a variable to what a file is held to.
+func refuseRepeatedNames(at place, p path, text string, report *report) {
+	repeated, _ := model.RepeatedNames([]byte(text))
+	for _, r := range repeated {
+		q := p
+		for _, step := range r.Place {
+			switch s := step.(type) {
+			case string:
+				q = q.child(s)
+			case int:
+				q = q.index(s)
+			}
+		}
+		if r.Below {
+			report.fault(at, q, "holds a key twice", "keep one of them")
+			continue
+		}
+		report.fault(at, q, "is written twice", "keep one of them")
+	}
 }
 
 // parseText reads the text of a variable as the type its place has. Text that

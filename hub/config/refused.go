@@ -22,6 +22,7 @@ var refusals = []refusal{
 	{[]string{"plugins", "*", "isolation"}, "client", reserved, "use shared"},
 	{[]string{"plugins", "*", "contain"}, "prefer", reserved, `use "off"`},
 	{[]string{"plugins", "*", "contain"}, "require", reserved, `use "off"`},
+	{[]string{"access", "bootstrap_tokens", "*", "role"}, "agent", reserved, "use client for an application; its users are the application's own"},
 	{[]string{"access", "oidc"}, "", reserved, "leave it out and use tokens"},
 }
 

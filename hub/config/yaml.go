@@ -42,6 +42,9 @@ func parseYAML(name string, text []byte, r *report) *layer {
 	}
 	switch tree := p.value("", file.Docs[0].Body).(type) {
 	case nil:
+		if _, written := file.Docs[0].Body.(*ast.NullNode); written {
+			p.fault(file.Docs[0].Body.GetToken(), "", "is nothing", "write keys and values, such as data_dir: ./data, or leave the file empty")
+		}
 	case map[string]any:
 		p.layer.tree = tree
 	default:

@@ -28,8 +28,8 @@ type Token struct {
 
 // NewToken is the body of POST /admin/v1/tokens.
 type NewToken struct {
-	Role         string         `json:"role" doc:"configurator, operator, privacy, key-admin, auditor, client or agent."`
-	ClientID     model.ClientID `json:"client_id,omitempty" doc:"With client and agent: the client that it belongs to."`
+	Role         string         `json:"role" doc:"configurator, operator, privacy, key-admin, auditor or client."`
+	ClientID     model.ClientID `json:"client_id,omitempty" doc:"With client: the client that it belongs to."`
 	Consumer     string         `json:"consumer,omitempty" doc:"The name that its acknowledgements are kept under; tokens that share one read as one. Without it the token's id."`
 	ExpiresAfter string         `json:"expires_after,omitempty" doc:"When it ends, such as 90d or 12h. Without it never."`
 }
@@ -132,6 +132,8 @@ func (a *Admin) createToken(w http.ResponseWriter, r *http.Request) {
 	web.JSON(w, r, http.StatusCreated, CreatedToken{Token: viewOfRow(row), Secret: secret})
 }
 
+const giveRole = "give configurator, operator, privacy, key-admin, auditor or client"
+
 // checkNewToken names every fault of the request and returns when the token
 // ends.
 func (a *Admin) checkNewToken(req NewToken) (expires time.Time, err error) {
@@ -139,8 +141,10 @@ func (a *Admin) checkNewToken(req NewToken) (expires time.Time, err error) {
 	fault := func(field, detail string) { faults = append(faults, model.Fault{Field: field, Detail: detail}) }
 	role := access.Role(req.Role)
 	switch _, known := a.Accounts.Client(req.ClientID); {
+	case role == access.Agent:
+		fault("role", "agent is reserved and does not exist yet; "+giveRole)
 	case !role.Valid():
-		fault("role", "give configurator, operator, privacy, key-admin, auditor, client or agent")
+		fault("role", giveRole)
 	case role.ForClient() && !known:
 		fault("client_id", "name a client that is configured: a token of this role belongs to one")
 	case !role.ForClient() && req.ClientID != "":

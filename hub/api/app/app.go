@@ -93,7 +93,7 @@ func New(o Options) *App {
 // Routes registers the API.
 func (a *App) Routes(mux *http.ServeMux) {
 	route := func(pattern string, h http.HandlerFunc) {
-		mux.HandleFunc(pattern, web.Require(a.Tokens, h, access.Machine, access.Agent))
+		mux.HandleFunc(pattern, web.Require(a.Tokens, h, access.Machine))
 	}
 	route("POST /v1/messages", a.postMessage)
 	route("GET /v1/messages/{id}", a.getMessage)

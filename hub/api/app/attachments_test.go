@@ -83,12 +83,14 @@ func TestAttachments(t *testing.T) {
 	for name, tc := range map[string]struct {
 		body   string
 		status int
+		field  string
 	}{
-		"a page":   {"<html><script>", 422},
-		"too long": {"hello " + string(bytes.Repeat([]byte("x"), 25<<20)), 413},
+		"a page":   {"<html><script>", 422, "type"},
+		"empty":    {"", 422, "empty"},
+		"too long": {"hello " + string(bytes.Repeat([]byte("x"), 25<<20)), 413, ""},
 	} {
-		if status, answer := ask(t, http.MethodPost, h.Public+"/v1/attachments", hubtest.Desk, "", []byte(tc.body)); status != tc.status {
-			t.Errorf("%s: %d %s, want %d", name, status, answer, tc.status)
+		if status, answer := ask(t, http.MethodPost, h.Public+"/v1/attachments", hubtest.Desk, "", []byte(tc.body)); status != tc.status || !bytes.Contains(answer, []byte(`"field":"`+tc.field+`"`)) && tc.field != "" {
+			t.Errorf("%s: %d %s, want %d and the field %q", name, status, answer, tc.status, tc.field)
 		}
 	}
 	// Echo takes text alone, and says so before anything is sent.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/channelhub/channelhub/hub/hubtest"
 	"github.com/channelhub/channelhub/hub/model"
 )
@@ -56,23 +58,25 @@ func TestManners(t *testing.T) {
 			"two values":       {body: `{} {}`, status: 400, kind: "malformed"},
 			"a bracket behind": {body: `{}]`, status: 400, kind: "malformed"},
 			"a list":           {body: `[]`, status: 422, kind: "invalid", fields: ""},
-			"unknown field":    {body: `{"acount_id":"acme-echo"}`, status: 422, kind: "invalid", fields: "acount_id"},
-			"wrong type":       {body: `{"account_id":"acme-echo","to":{"contact_id":7}}`, status: 422, kind: "invalid", fields: "to.contact_id"},
-			"object expected":  {body: `{"to":"ada"}`, status: 422, kind: "invalid", fields: "to"},
-			"no account":       {body: `{}`, status: 422, kind: "invalid", fields: "account_id"},
+			"null":             {body: `null`, status: 422, kind: "invalid", fields: ""},
+			"twice deep down":  {body: `{"context":{"a":[{"b":1,"b":1}]}}`, status: 422, kind: "invalid", fields: "context.a[0].b account_id content.type to"},
+			"unknown field":    {body: `{"acount_id":"acme-echo"}`, status: 422, kind: "invalid", fields: "acount_id account_id content.type to"},
+			"wrong type":       {body: `{"account_id":"acme-echo","to":{"contact_id":7}}`, status: 422, kind: "invalid", fields: "to.contact_id content.type"},
+			"object expected":  {body: `{"to":"ada"}`, status: 422, kind: "invalid", fields: "to account_id content.type"},
+			"no account":       {body: `{}`, status: 422, kind: "invalid", fields: "account_id content.type to"},
 			"all at once": {
 				body:   `{"acount_id":"acme-echo","to":{"contact_id":7,"addr":"x"},"content":{"type":"menu","sections":[{"title":[]}],"a/b~":1},"attachments":[3],"expire_after":5}`,
 				status: 422, kind: "invalid",
-				fields: "acount_id attachments[0] content.a/b~ content.sections[0].title expire_after to.addr to.contact_id",
+				fields: "acount_id attachments[0] content.a/b~ content.sections[0].title expire_after to.addr to.contact_id account_id content.text content.sections[0].items",
 			},
 			"half of a misfit": {body: `{"to":"ada","acount_id":`, status: 400, kind: "malformed"},
-			"name twice":       {body: `{"to":"ada","to":{}}`, status: 422, kind: "invalid", fields: "to"},
-			"any case":         {body: `{"TO":"ada"}`, status: 422, kind: "invalid", fields: "TO"},
-			"header and body":  {body: `{}`, header: []string{"Idempotency-Key", strings.Repeat("k", 256)}, status: 422, kind: "invalid", fields: "account_id Idempotency-Key"},
+			"name twice":       {body: `{"to":"ada","to":{}}`, status: 422, kind: "invalid", fields: "to account_id content.type"},
+			"any case":         {body: `{"TO":"ada"}`, status: 422, kind: "invalid", fields: "TO account_id content.type to"},
+			"header and body":  {body: `{}`, header: []string{"Idempotency-Key", strings.Repeat("k", 256)}, status: 422, kind: "invalid", fields: "Idempotency-Key account_id content.type to"},
 			"by the account":   {body: `{"account_id":"acme-echo","author":"x"}`, status: 422, kind: "invalid", fields: "author content.type to"},
-			"of a foreign one": {body: `{"account_id":"other-echo","author":"x"}`, status: 422, kind: "invalid", fields: "author account_id"},
-			"of a missing one": {body: `{"account_id":"nowhere","author":"x"}`, status: 422, kind: "invalid", fields: "author account_id"},
-			"two faults":       {body: `{"author":"customer","expire_after":"soon"}`, status: 422, kind: "invalid", fields: "account_id author expire_after"},
+			"of a foreign one": {body: `{"account_id":"other-echo","author":"x"}`, status: 422, kind: "invalid", fields: "author account_id content.type to"},
+			"of a missing one": {body: `{"account_id":"nowhere","author":"x"}`, status: 422, kind: "invalid", fields: "author account_id content.type to"},
+			"two faults":       {body: `{"author":"customer","expire_after":"soon"}`, status: 422, kind: "invalid", fields: "author expire_after account_id content.type to"},
 			"too large":        {body: `{"x":"` + strings.Repeat("x", 600<<10) + `"}`, status: 413, kind: "too_large"},
 			"content type":     {body: `{}`, header: []string{"Content-Type", "text/plain"}, status: 415, kind: "unsupported_media_type"},
 			"encoding":         {body: `{}`, header: []string{"Content-Encoding", "gzip"}, status: 415, kind: "unsupported_media_type"},
@@ -87,8 +91,22 @@ func TestManners(t *testing.T) {
 			}
 		}
 		a := h.Call(hubtest.Desk, http.MethodPost, "/v1/messages", `{"to":"ada"}`)
-		if d := a.Problem().Faults; len(d) != 1 || !strings.Contains(d[0].Detail, "an object") {
+		if d := a.Problem().Faults; len(d) == 0 || !strings.Contains(d[0].Detail, "an object") {
 			t.Errorf("the fault does not say what would be right: %s", a.Body)
+		}
+	})
+	t.Run("everywhere at once", func(t *testing.T) {
+		h := h.In(t)
+		a := h.Call(hubtest.Desk, http.MethodPost, "/v1/messages?dry_run=perhaps",
+			`{"account_id":"acme-echo","to":{"address":"ada","address_kind":"psid"},"content":{"type":"text","text":""},"author":"x","expire_after":"soon","reply":1}`,
+			"Idempotency-Key", strings.Repeat("k", 256))
+		var got []string
+		for _, f := range a.Problem().Faults {
+			got = append(got, f.In+f.Pointer)
+		}
+		want := []string{"/reply", "/author", "/expire_after", "header", "query", "/content/text", "/to/address_kind"}
+		if diff := cmp.Diff(want, got); a.Status != 422 || diff != "" {
+			t.Errorf("%d (-want +got)\n%s", a.Status, diff)
 		}
 	})
 	t.Run("query", func(t *testing.T) {

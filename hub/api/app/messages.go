@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 
@@ -51,9 +50,6 @@ func (m messageRequest) request(trace string) (outbound.Request, []model.Fault) 
 		Content: m.Content, ReplyTo: m.ReplyTo, Context: m.Context, Author: m.Author,
 		Attach: m.Attachments, TraceID: trace,
 	}
-	if m.AccountID == "" {
-		faults = append(faults, model.Fault{Field: "account_id", Detail: "say which of your accounts sends the message"})
-	}
 	switch m.Author {
 	case "", model.CSR, model.Bot, model.System:
 	default:
@@ -72,9 +68,9 @@ func (m messageRequest) request(trace string) (outbound.Request, []model.Fault) 
 
 func (a *App) postMessage(w http.ResponseWriter, r *http.Request) {
 	var req messageRequest
-	body, err := web.ReadJSON(w, r, maxMessageBody, &req)
-	if err != nil {
-		web.Fail(w, r, err)
+	body, misfit := web.ReadJSON(w, r, maxMessageBody, &req)
+	if misfit != nil && !model.Is(misfit, model.Invalid) {
+		web.Fail(w, r, misfit)
 		return
 	}
 	p := web.PrincipalOf(r.Context())
@@ -82,8 +78,9 @@ func (a *App) postMessage(w http.ResponseWriter, r *http.Request) {
 	idem, bad := idempotency(r, body)
 	faults = append(faults, bad...)
 	dry, bad := dryRun(r)
-	if faults = append(faults, bad...); len(faults) > 0 {
-		web.Fail(w, r, a.allFaults(r.Context(), p.Client, order, faults))
+	faults = append(faults, bad...)
+	if misfit != nil || len(faults) > 0 {
+		web.Fail(w, r, a.allFaults(r.Context(), p.Client, order, misfit, faults))
 		return
 	}
 	if dry {
@@ -113,18 +110,6 @@ func (a *App) postMessage(w http.ResponseWriter, r *http.Request) {
 // answered as the real call would.
 type verdict struct {
 	Accepted bool `json:"accepted"`
-}
-
-// allFaults is the error of a request that is wrong by itself. What else is
-// wrong with it, by its account, is named with that.
-func (a *App) allFaults(ctx context.Context, client model.ClientID, order outbound.Request, faults []model.Fault) error {
-	if order.Account != "" {
-		err := a.Outbound.Judge(ctx, client, order)
-		if e, ok := errors.AsType[*model.Error](err); ok && (e.Code == model.Invalid || e.Code == model.NotFound) {
-			faults = append(faults, e.Faults...)
-		}
-	}
-	return web.Invalid("The message cannot be sent as it is.", faults...)
 }
 
 func dryRun(r *http.Request) (bool, []model.Fault) {

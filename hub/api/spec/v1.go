@@ -98,7 +98,7 @@ func v1Attachments() []Operation {
 			Answers: []Answer{
 				{Status: 201, Description: "The file is durable.", Type: model.Attachment{}},
 				Problem(413, "The file is larger than any of your accounts takes."),
-				Problem(422, "Files of this type are not taken; the fault's field says why: type, image."),
+				Problem(422, "Files of this type are not taken; the fault's field says why: empty, type, image."),
 			},
 		},
 		{

@@ -15,7 +15,9 @@ import (
 	"github.com/channelhub/channelhub/hub/model"
 )
 
-// DecodeJSON decodes one JSON value strictly, naming all that is wrong with it.
+// DecodeJSON decodes one JSON object strictly, naming all that is wrong with
+// it: fields that v does not have, values of another type, names that stand
+// twice, and null, with which nothing would be said.
 func DecodeJSON(body []byte, v any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return Malformed("The body is empty; send a JSON object.")
@@ -29,11 +31,14 @@ func DecodeJSON(body []byte, v any) error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Malformed("The body holds more than one JSON value.")
 	}
-	if failed != nil {
-		return misfit(body, v, failed)
+	repeated, alike := model.RepeatedNames(body)
+	if failed == nil && len(repeated) == 0 && !alike && !bytes.Equal(bytes.TrimSpace(body), null) {
+		return nil
 	}
-	return nil
+	return misfit(body, v, repeated)
 }
+
+var null = []byte("null")
 
 // unreadable is the error of a body that is no JSON. It never quotes the body.
 func unreadable(err error) error {
@@ -46,8 +51,9 @@ func unreadable(err error) error {
 	return nil
 }
 
-// misfit is the error of JSON that v does not take.
-func misfit(body []byte, v any, failed error) error {
+// misfit is the error of JSON that v does not take as it is; nil when it does
+// after all, since names that differ in case alone may both be wanted.
+func misfit(body []byte, v any, repeated []model.RepeatedName) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var tree any
@@ -55,15 +61,18 @@ func misfit(body []byte, v any, failed error) error {
 		return Malformed("The body is not valid JSON.")
 	}
 	var w walk
-	w.value(place{}, tree, reflect.TypeOf(v).Elem())
-	if len(w.faults) > 0 {
-		return Invalid("The body is not what this call takes.", w.faults...)
+	for _, r := range repeated {
+		w.repeated(r)
 	}
-	// What the tree has lost: a name that came twice, wrong the first time.
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](failed); ok {
-		return Invalid("The body is not what this call takes.", model.Fault{Field: e.Field, Detail: "give " + typeName(e.Type) + ", not " + e.Value})
+	if t := reflect.TypeOf(v).Elem(); tree == nil {
+		w.fault(place{}, "give "+typeName(t)+", not null")
+	} else {
+		w.value(place{}, tree, t)
 	}
-	return Invalid("The body is not what this call takes.")
+	if len(w.faults) == 0 {
+		return nil
+	}
+	return Invalid("The body is not what this call takes.", w.faults...)
 }
 
 // maxFaults bounds an answer: a body of commas could make one a hundred times
@@ -99,6 +108,24 @@ func (w *walk) fault(at place, detail string) {
 	if len(w.faults) < maxFaults {
 		w.faults = append(w.faults, model.Fault{Field: at.field, Pointer: at.pointer, Detail: detail})
 	}
+}
+
+// repeated names what stands twice. The tree has kept the last of it.
+func (w *walk) repeated(r model.RepeatedName) {
+	var at place
+	for _, step := range r.Place {
+		switch s := step.(type) {
+		case string:
+			at = at.name(s)
+		case int:
+			at = at.index(s)
+		}
+	}
+	if r.Below {
+		w.fault(at, "an object in here holds a name twice; keep one of them")
+		return
+	}
+	w.fault(at, "this name stands twice in its object; keep one of them")
 }
 
 func (w *walk) value(at place, v any, t reflect.Type) {
@@ -158,17 +185,22 @@ func (w *walk) leaf(at place, v any, t reflect.Type) {
 }
 
 func (w *walk) object(at place, v map[string]any, t reflect.Type) {
-	known := map[string]reflect.Type{}
+	known, taken := map[string]reflect.Type{}, map[string]string{}
 	jsonFields(t, known)
 	for _, name := range sortedNames(v) {
+		field := name
 		of, ok := known[name]
 		if !ok { // as encoding/json does, exactly or else in any case
 			for k, kt := range known {
 				if strings.EqualFold(k, name) {
-					of, ok = kt, true
+					field, of, ok = k, kt, true
 				}
 			}
 		}
+		if other, twice := taken[field]; ok && twice {
+			w.fault(at.name(name), fmt.Sprintf("%q is there already, and is the same field; keep one of them", other))
+		}
+		taken[field] = name
 		switch {
 		case ok:
 			w.value(at.name(name), v[name], of)

@@ -56,7 +56,13 @@ func TestDecodeJSON(t *testing.T) {
 		"a list":      {`[]`, []string{" give an object, not a list"}},
 		"a string":    {`"x"`, []string{" give an object, not this string"}},
 		"long name":   {`{"` + strings.Repeat("n", 101) + `":1}`, []string{" holds a field that is unknown, of a very long name"}},
-		"wrong twice": {`{"deep":1,"deep":{}}`, []string{" give an object, not number"}},
+		"null":        {` null `, []string{" give an object, not null"}},
+		"twice":       {`{"name":"a","lines":[{"item":"x"},{"item":"y","item":"z"}],"name":"a"}`, []string{"/lines/1/item " + twice, "/name " + twice}},
+		"wrong twice": {`{"deep":1,"deep":{}}`, []string{"/deep " + twice}},
+		"wrong last":  {`{"deep":{},"deep":1}`, []string{"/deep " + twice, "/deep give an object, not this number"}},
+		"in raw JSON": {`{"raw":{"x":[{"a":1,"a":2}]},"any":{"b":1,"b":1}}`, []string{"/raw/x/0/a " + twice, "/any/b " + twice}},
+		"two cases":   {`{"name":"a","Name":"b"}`, []string{`/name "Name" is there already, and is the same field; keep one of them`}},
+		"cases, raw":  {`{"raw":{"a":1,"A":2},"tags":{"b":"x","B":"y"}}`, nil},
 	} {
 		err := DecodeJSON([]byte(c.body), new(order))
 		if (err == nil) != (c.want == nil) || err != nil && !model.Is(err, model.Invalid) {
@@ -75,6 +81,8 @@ func TestDecodeJSON(t *testing.T) {
 	}
 }
 
+const twice = "this name stands twice in its object; keep one of them"
+
 // TestDecodeJSONIsBounded: an answer is not many times its request.
 func TestDecodeJSONIsBounded(t *testing.T) {
 	err := DecodeJSON([]byte(`{"lines":[`+strings.Repeat("0,", 10_000)+`0]}`), new(order))
@@ -86,7 +94,7 @@ func TestDecodeJSONIsBounded(t *testing.T) {
 // FuzzDecodeJSON: what encoding/json takes strictly is taken, and what it
 // refuses is refused with a place whenever it is JSON.
 func FuzzDecodeJSON(f *testing.F) {
-	for _, s := range []string{`{}`, `{"name":1,"x":2}`, `{"lines":[{"item":[]}]}`, `{"deep":{"name":null}}`, `[`, `{} {}`, `{"count":300}`} {
+	for _, s := range []string{`{}`, `{"name":1,"x":2}`, `{"lines":[{"item":[]}]}`, `{"deep":{"name":null}}`, `[`, `{} {}`, `{"count":300}`, `null`, `{"deep":1,"deep":{}}`, `{"name":"","NAME":1}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

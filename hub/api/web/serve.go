@@ -63,6 +63,9 @@ type Options struct {
 	// BodyTimeout is how long a body may take to arrive, and an upload may bring
 	// nothing. 0: 10 s.
 	BodyTimeout time.Duration
+	// Closed is asked before a request is served; its error is the answer. Nil:
+	// all are served.
+	Closed func(r *http.Request) error
 	// Refused is told of each request behind Require that the answer's status
 	// refuses, 4xx, unless it is Recorded. The principal is empty when the
 	// token was none. It must not block. Nil: nobody is.
@@ -110,6 +113,12 @@ func Handler(mux *http.ServeMux, o Options) http.Handler {
 				o.Metrics.Request(route(pattern), rec.status(), time.Since(began))
 			}
 		}()
+		if o.Closed != nil {
+			if err := o.Closed(r); err != nil {
+				Fail(rec, r, err)
+				return
+			}
+		}
 		if pattern == "" {
 			unmatched(rec, r, mux)
 			return

@@ -168,7 +168,7 @@ func (m *Media) Take(ctx context.Context, client *store.Client, f File) (store.A
 		return store.Attachment{}, err
 	}
 	if n == 0 {
-		return store.Attachment{}, refused(model.Invalid, reasonType, "The file is empty.")
+		return store.Attachment{}, refused(model.Invalid, reasonEmpty, "The file is empty: it has no byte.")
 	}
 	head = head[:n]
 	t, ok := sniff(head)

@@ -84,6 +84,7 @@ var defaultAllow = []string{"image/*", "audio/*", "video/*", "text/*", "applicat
 
 // Why a file is refused, as the state's reason and in problems.
 const (
+	reasonEmpty    = "empty"    // no byte at all
 	reasonType     = "type"     // not a type that the hub takes, or the detectors differ
 	reasonAllow    = "allow"    // a type that the account does not take
 	reasonSize     = "size"     // larger than allowed

@@ -16,19 +16,19 @@ const maxFiles = 32
 // judgeFiles checks the attachments of a request: that there are some where
 // the content stands for them, that they are the client's and free, and that
 // account and channel take them.
-func (o *Outbound) judgeFiles(ctx context.Context, client *store.Client, r Request, t *target, fault func(field, format string, args ...any)) error {
+func (o *Outbound) judgeFiles(ctx context.Context, client *store.Client, r Request, t *target, v *verdict) error {
 	stands := r.Content.Type == model.ContentMedia
 	switch {
 	case len(r.Attach) == 0 && stands:
-		fault("attachments", "content of type %q stands for attachments: upload a file and name it here", model.ContentMedia)
+		v.fault("attachments", "content of type %q stands for attachments: upload a file and name it here", model.ContentMedia)
 		return nil
 	case len(r.Attach) == 0:
 		return nil
 	case !stands:
-		fault("content.type", "a message with attachments has content of type %q; its text is the caption", model.ContentMedia)
+		v.fault("content.type", "a message with attachments has content of type %q; its text is the caption", model.ContentMedia)
 		return nil
 	case o.Files == nil:
-		fault("attachments", "this hub takes no attachments")
+		v.fault("attachments", "this hub takes no attachments")
 		return nil
 	}
 	most := maxFiles
@@ -36,25 +36,25 @@ func (o *Outbound) judgeFiles(ctx context.Context, client *store.Client, r Reque
 		most = min(most, n)
 	}
 	if len(r.Attach) > most {
-		fault("attachments", "there are %d files; this channel takes %d with one message", len(r.Attach), most)
+		v.fault("attachments", "there are %d files; this channel takes %d with one message", len(r.Attach), most)
 		return nil
 	}
 	seen := map[model.AttachmentID]bool{}
 	for _, id := range r.Attach {
 		if seen[id] {
-			fault("attachments", "%s is named twice", id)
+			v.fault("attachments", "%s is named twice", id)
 		}
 		seen[id] = true
-		if err := o.judgeFile(ctx, client, id, r.taker, t, fault); err != nil {
+		if err := o.judgeFile(ctx, client, id, r.taker, t, v); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (o *Outbound) judgeFile(ctx context.Context, client *store.Client, id model.AttachmentID, taker model.MessageID, t *target, fault func(field, format string, args ...any)) error {
+func (o *Outbound) judgeFile(ctx context.Context, client *store.Client, id model.AttachmentID, taker model.MessageID, t *target, v *verdict) error {
 	if !id.Valid() {
-		fault("attachments", "one of them is no id of an attachment")
+		v.fault("attachments", "one of them is no id of an attachment")
 		return nil
 	}
 	a, err := client.Attachment(ctx, id)
@@ -65,20 +65,18 @@ func (o *Outbound) judgeFile(ctx context.Context, client *store.Client, id model
 	switch {
 	case err != nil, a.Gone(o.Now()), a.Owner != (model.Random16{}):
 		// A visitor's upload is answered like one that is not there.
-		fault("attachments", "there is no attachment %s; it may be past its end", id)
+		v.fault("attachments", "there is no attachment %s; it may be past its end", id)
 	case a.Message != "" && a.Message != taker:
-		return &model.Error{
-			Code: model.Conflicting, Op: "judge message", Detail: "Another message has taken an attachment: upload the file again.",
-			Faults: []model.Fault{{Field: "attachments", Detail: string(id) + " belongs to another message"}},
-		}
+		v.taken++
+		v.fault("attachments", "%s belongs to another message; upload the file again", id)
 	case a.State == model.AttachmentPending:
-		fault("attachments", "%s is still being scanned; send the message when it is ready", id)
+		v.fault("attachments", "%s is still being scanned; send the message when it is ready", id)
 	case a.State != model.AttachmentReady:
-		fault("attachments", "%s was refused", id)
+		v.fault("attachments", "%s was refused", id)
 	case a.Size > rules.MaxSize:
-		fault("attachments", "%s has %d bytes; this account takes %d", id, a.Size, rules.MaxSize)
+		v.fault("attachments", "%s has %d bytes; this account takes %d", id, a.Size, rules.MaxSize)
 	case !media.Allows(rules.Allow, a.Mime), t.known && !channelTakes(t.descriptor.Limits.AttachmentTypes, a.Mime):
-		fault("attachments", "%s is of type %s, which this account does not take", id, a.Mime)
+		v.fault("attachments", "%s is of type %s, which this account does not take", id, a.Mime)
 	}
 	return nil
 }

@@ -82,11 +82,14 @@ func TestMessagesTakeFiles(t *testing.T) {
 	}
 	large, pdf, free := w.upload(m, "hello there, and more of it"), w.upload(m, "%PDF-1.7\n%\xe2\xe3\n"), w.upload(m, "hello")
 	second := withFiles(a)
+	more := withFiles(a)
+	more.Address.Kind = model.PSID
 	for name, tc := range map[string]struct {
 		r    outbound.Request
 		code model.Code
 	}{
 		"taken":          {second, model.Conflicting},
+		"taken and more": {more, model.Invalid},
 		"too large":      {withFiles(large), model.Invalid},
 		"another type":   {withFiles(pdf), model.Invalid},
 		"none":           {withFiles(), model.Invalid},

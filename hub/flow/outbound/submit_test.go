@@ -237,16 +237,21 @@ func TestVerdict(t *testing.T) {
 		{"over the channel's limit", func(r *outbound.Request) { r.Content.Text = strings.Repeat("ß", 101) }, []string{"content.text"}},
 		{"not UTF-8", func(r *outbound.Request) { r.Content.Text = "\xff" }, []string{"content.text"}},
 		{"no type", func(r *outbound.Request) { r.Content.Type = "" }, []string{"content.type"}},
-		{"type not taken", func(r *outbound.Request) { r.Content.Type = model.ContentMenu }, []string{"content.type"}},
+		{"type not taken", func(r *outbound.Request) { r.Content.Type = model.ContentMenu }, []string{"content.type", "content.sections"}},
+		{"unknown type", func(r *outbound.Request) { r.Content.Type = "poem" }, []string{"content.type"}},
+		{"no account", func(r *outbound.Request) { r.Account = "" }, []string{"account_id"}},
+		{"a missing account, and more", func(r *outbound.Request) {
+			r.Account, r.Content.Text, r.Address.Value = "nowhere", "", ""
+		}, []string{"account_id", "content.text", "to"}},
 		{"type that customers send", func(r *outbound.Request) { r.Content.Type = model.ContentPostback }, []string{"content.type"}},
 		{"expires too soon", func(r *outbound.Request) { r.HasExpire, r.Expire = true, time.Millisecond }, []string{"expire_after"}},
 		{"expires too late", func(r *outbound.Request) { r.HasExpire, r.Expire = true, 30*24*time.Hour }, []string{"expire_after"}},
 		{"attachments", func(r *outbound.Request) { r.Attach = []model.AttachmentID{model.NewAttachmentID()} }, []string{"content.type"}},
 		{"large context", func(r *outbound.Request) { r.Context = model.Context(`"` + strings.Repeat("x", 16<<10) + `"`) }, []string{"context"}},
 		{"all of it", func(r *outbound.Request) {
-			r.Address.Kind, r.Content.Text = model.PSID, ""
+			r.Address, r.Content.Text = model.Address{Kind: model.PSID, Value: strings.Repeat("1", 257)}, ""
 			r.HasExpire, r.Expire = true, -1
-		}, []string{"expire_after", "content.text", "to.address_kind"}},
+		}, []string{"expire_after", "content.text", "to.address", "to.address_kind"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)

@@ -54,49 +54,103 @@ type target struct {
 func (t target) socket() bool { return t.known && t.descriptor.Can.RenderSocket }
 
 // judge checks a request against the account, the channel's limits, consent
-// and the window: all faults at once. It writes nothing.
+// and the window: all faults at once. It writes nothing. Without an account of
+// the client's, what is wrong whatever the account is named all the same.
 func (o *Outbound) judge(ctx context.Context, client *store.Client, r Request) (target, error) {
-	const op = "judge message"
 	var t target
-	var faults []model.Fault
-	fault := func(field, format string, args ...any) {
-		faults = append(faults, model.Fault{Field: field, Detail: fmt.Sprintf(format, args...)})
-	}
+	v := verdict{}
 	acct, ok := o.Accounts.AccountOf(client.ID, r.Account)
-	if !ok {
-		return t, &model.Error{
-			Code: model.NotFound, Op: op, Detail: "there is no such account",
-			Faults: []model.Fault{{Field: "account_id", Detail: "use the id of one of your accounts; GET /v1/accounts lists them"}},
-		}
-	}
 	t.account = acct
-	t.descriptor, t.known = o.Connectors.Describe(acct.Plugin)
-	if !acct.Enabled {
-		fault("account_id", "the account is disabled in configuration")
+	switch {
+	case r.Account == "":
+		v.fault("account_id", "say which of your accounts sends the message")
+	case !ok:
+		v.missing = true
+		v.fault("account_id", "use the id of one of your accounts; GET /v1/accounts lists them")
+	default:
+		t.descriptor, t.known = o.Connectors.Describe(acct.Plugin)
+		if !acct.Enabled {
+			v.fault("account_id", "the account is disabled in configuration")
+		}
 	}
 	t.expire = r.Expire
 	if !r.HasExpire {
 		t.expire = defaultExpire
 	}
 	if t.expire < minExpire || t.expire > maxExpire {
-		fault("expire_after", "give a duration between %s and %s", minExpire, maxExpire)
+		v.fault("expire_after", "give a duration between %s and %s", minExpire, maxExpire)
 	}
 	if len(r.Context) > maxContext {
-		fault("context", "the context has %d bytes; at most %d fit", len(r.Context), maxContext)
+		v.fault("context", "the context has %d bytes; at most %d fit", len(r.Context), maxContext)
 	}
-	o.judgeContent(t, r.Content, fault)
-	if err := o.judgeFiles(ctx, client, r, &t, fault); err != nil {
-		return t, err
+	if ok {
+		o.judgeContent(t, r.Content, v.fault)
 	}
-	if err := o.judgeTarget(ctx, client, r, &t, fault); err != nil {
-		return t, err
+	v.content(r.Content)
+	if (r.Contact == "") == (r.Address.Value == "") {
+		v.fault("to", "give either contact_id or address")
 	}
-	if len(faults) > 0 {
-		return t, &model.Error{Code: model.Invalid, Op: op, Detail: "the message cannot be sent as it is", Faults: faults}
+	if ok {
+		if err := o.judgeFiles(ctx, client, r, &t, &v); err != nil {
+			return t, err
+		}
+		if err := o.judgeTarget(ctx, client, r, &t, v.fault); err != nil {
+			return t, err
+		}
 	}
-	return t, nil
+	return t, v.err()
 }
 
+// verdict gathers what is wrong with a request.
+type verdict struct {
+	faults  []model.Fault
+	missing bool // the account is none of the client's
+	taken   int  // how many of the faults are files of other messages
+}
+
+func (v *verdict) fault(field, format string, args ...any) {
+	v.faults = append(v.faults, model.Fault{Field: field, Detail: fmt.Sprintf(format, args...)})
+}
+
+// err is nil when nothing is wrong. What could be right at another time, or
+// with another id, is told by its code as long as nothing else is wrong.
+func (v *verdict) err() error {
+	e := &model.Error{Code: model.Invalid, Op: "judge message", Detail: "the message cannot be sent as it is", Faults: v.faults}
+	switch n := len(v.faults); {
+	case n == 0:
+		return nil
+	case v.missing && n == 1:
+		e.Code, e.Detail = model.NotFound, "there is no such account"
+	case v.taken == n:
+		e.Code, e.Detail = model.Conflicting, "Another message has taken an attachment: upload the file again."
+	}
+	return e
+}
+
+// content names what is wrong with a content on any channel, where its own
+// channel has not said so already.
+func (v *verdict) content(c model.Content) {
+	switch {
+	case c.Type == "":
+		v.fault("content.type", "name the type of the content, for instance %q", model.ContentText)
+	case c.Type.InOnly():
+		v.fault("content.type", "%q comes from customers and cannot be sent", c.Type)
+	default:
+		for _, f := range c.Faults() {
+			field := "content." + f.Field
+			if !slices.ContainsFunc(v.faults, func(known model.Fault) bool { return known.Field == field }) {
+				v.fault(field, "%s", f.Detail)
+			}
+		}
+	}
+	for i := range c.Cards {
+		if c.Cards[i].AttachmentID != "" {
+			v.fault(fmt.Sprintf("content.cards[%d].attachment_id", i), "cards cannot carry files in this version")
+		}
+	}
+}
+
+// judgeContent names what this account's channel does not take.
 func (o *Outbound) judgeContent(t target, c model.Content, fault func(field, format string, args ...any)) {
 	if t.known && !t.descriptor.Can.Send && !t.descriptor.Can.RenderSocket {
 		fault("account_id", "this channel cannot send")
@@ -107,30 +161,16 @@ func (o *Outbound) judgeContent(t target, c model.Content, fault func(field, for
 		types = t.descriptor.Limits.ContentTypes
 	}
 	switch {
-	case c.Type == "":
-		fault("content.type", "name the type of the content, for instance %q", model.ContentText)
-		return
-	case c.Type.InOnly():
-		fault("content.type", "%q comes from customers and cannot be sent", c.Type)
-		return
+	case c.Type == "" || c.Type.InOnly():
+		// Said with what else is wrong with any content.
 	case !c.Type.Known():
 		// What stands there is not repeated: it may be anything.
 		fault("content.type", "this is no type of the common format; this account takes %s", typeList(types))
-		return
 	case !slices.Contains(types, c.Type):
 		fault("content.type", "this account does not take %q; it takes %s", c.Type, typeList(types))
-		return
-	}
-	for _, f := range c.Faults() {
-		fault("content."+f.Field, "%s", f.Detail)
 	}
 	if most := t.descriptor.Limits.MaxText; t.known && most > 0 && utf8.RuneCountInString(c.Text) > most {
 		fault("content.text", "the text has %d characters; this channel takes %d", utf8.RuneCountInString(c.Text), most)
-	}
-	for i := range c.Cards {
-		if c.Cards[i].AttachmentID != "" {
-			fault(fmt.Sprintf("content.cards[%d].attachment_id", i), "cards cannot carry files in this version")
-		}
 	}
 }
 
@@ -149,25 +189,28 @@ func typeList(types []model.ContentType) string {
 func (o *Outbound) judgeTarget(ctx context.Context, client *store.Client, r Request, t *target, fault func(field, format string, args ...any)) error {
 	switch {
 	case (r.Contact == "") == (r.Address.Value == ""):
-		fault("to", "give either contact_id or address")
-		return nil
+		return nil // said already
 	case r.Contact != "":
 		return o.judgeContact(ctx, client, r.Contact, t, fault)
 	}
-	a := r.Address
-	if a.Kind == "" {
-		if !t.known || len(t.descriptor.AddressKinds) == 0 {
-			fault("to.address_kind", "name the kind of the address: this account's connector has not said which it knows")
-			return nil
-		}
-		a.Kind = t.descriptor.AddressKinds[0]
-	}
-	if t.known && len(t.descriptor.AddressKinds) > 0 && !slices.Contains(t.descriptor.AddressKinds, a.Kind) {
-		fault("to.address_kind", "this channel does not know addresses of that kind; it knows %q", t.descriptor.AddressKinds)
-		return nil
+	a, sound := r.Address, true
+	wrong := func(field, format string, args ...any) {
+		fault(field, format, args...)
+		sound = false
 	}
 	if len(a.Value) > 256 || !utf8.ValidString(a.Value) {
-		fault("to.address", "an address has at most 256 bytes of UTF-8")
+		wrong("to.address", "an address has at most 256 bytes of UTF-8")
+	}
+	kinds := t.descriptor.AddressKinds
+	switch {
+	case a.Kind == "" && (!t.known || len(kinds) == 0):
+		wrong("to.address_kind", "name the kind of the address: this account's connector has not said which it knows")
+	case a.Kind == "":
+		a.Kind = kinds[0]
+	case t.known && len(kinds) > 0 && !slices.Contains(kinds, a.Kind):
+		wrong("to.address_kind", "this channel does not know addresses of that kind; it knows %q", kinds)
+	}
+	if !sound {
 		return nil
 	}
 	t.to = []model.Address{a}

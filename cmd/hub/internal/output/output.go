@@ -35,6 +35,9 @@ func (f *Format) Flag(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// IsFormat reports whether a word names a format.
+func IsFormat(word string) bool { return slices.Contains(formats, word) }
+
 // String implements pflag.Value.
 func (f *Format) String() string { return string(*f) }
 
@@ -43,7 +46,7 @@ func (f *Format) Type() string { return "format" }
 
 // Set implements pflag.Value.
 func (f *Format) Set(s string) error {
-	if !slices.Contains(formats, s) {
+	if !IsFormat(s) {
 		return fmt.Errorf("must be %s", strings.Join(formats, ", "))
 	}
 	*f = Format(s)
