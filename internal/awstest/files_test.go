@@ -34,7 +34,7 @@ func newOnAWS(t *testing.T) *onAWS {
 		t.Fatal(err)
 	}
 	logs := awslocal.NewProxy(t, f.moto)
-	return &onAWS{fleet: f, s3: s3, logs: logs, Hub: hubtest.New(t, &hubtest.Options{Config: fmt.Sprintf(`
+	return &onAWS{fleet: f, s3: s3, logs: logs, Hub: hubtest.New(t, &hubtest.Options{WebChat: true, Config: fmt.Sprintf(`
 storage:
   table: {driver: dynamodb, dynamodb: {table: %s, endpoint: %q}}
   blob: {driver: s3, s3: {endpoint: %q}}
@@ -44,30 +44,16 @@ aws: {region: eu-west-1}
 `, f.table, f.dynamo, s3.Endpoint, f.key, f.moto, f.group, logs.URL)})}
 }
 
-// attachment is one as the API shows it.
-type attachment struct {
-	ID, State, URL string
-	Size           int64
-}
-
 func (h *onAWS) upload(name, text string) hubtest.Answer {
 	return h.Call(hubtest.Desk, http.MethodPost, "/v1/attachments?name="+name, text, "Content-Type", "application/octet-stream")
 }
 
-// follow clicks a link, and returns what it leads to.
-func (h *onAWS) follow(t *testing.T, link string) page {
-	t.Helper()
-	at := fetch(t, &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, link)
-	if at.Status != http.StatusFound {
-		return at
-	}
-	return fetch(t, http.DefaultClient, at.Header.Get("Location"))
-}
-
-// TestEverythingOnAWS runs one hub with everything on AWS, well at first and
-// then with one service after the other away. What waits, waits side by side.
+// TestEverythingOnAWS runs one hub with everything on AWS: through the story
+// of TestStoryOnEmbedded, and then with one service after the other away. What
+// waits, waits side by side.
 func TestEverythingOnAWS(t *testing.T) {
 	h := newOnAWS(t)
+	story(t, h.Hub, h.s3.Endpoint)
 	t.Run("files", func(t *testing.T) { files(t, h.in(t)) })
 	t.Run("away", func(t *testing.T) {
 		t.Run("buckets", func(t *testing.T) {
@@ -92,7 +78,7 @@ func (h *onAWS) in(t *testing.T) *onAWS {
 func files(t *testing.T, h *onAWS) {
 	t.Helper()
 	a := h.upload("price.txt", "the price list")
-	var up attachment
+	var up hubtest.Attachment
 	if a.Status != http.StatusCreated {
 		t.Fatalf("upload: %d %s", a.Status, a.Body)
 	}
@@ -100,7 +86,7 @@ func files(t *testing.T, h *onAWS) {
 	if up.State != "ready" || up.Size != 14 || !strings.HasPrefix(up.URL, h.Public+"/a/") {
 		t.Errorf("uploaded: %+v", up)
 	}
-	at := h.follow(t, up.URL)
+	at := fetch(t, http.DefaultClient, up.URL)
 	if at.Status != http.StatusOK || at.Body != "the price list" || at.URL.Host == strings.TrimPrefix(h.Public, "http://") {
 		t.Errorf("the link led to %s: %d %q", at.URL.Host, at.Status, at.Body)
 	}
