@@ -117,6 +117,12 @@ func files(t *testing.T, h *onAWS) {
 	}
 }
 
+// goesOn takes the n-th message of an outage both ways.
+func (h *onAWS) goesOn(outage string, n int) {
+	h.Say("ada", fmt.Sprintf("in-%s-%d", outage, n), "goes on")
+	h.Await(h.Send("ada", "as does this").ID, "sent")
+}
+
 // bucketsAway lets S3 refuse, throttle and hang under a hub at work:
 // messages go on, an upload is refused and can be repeated, /readyz names the
 // files, and all is well again without a restart.
@@ -126,11 +132,14 @@ func bucketsAway(t *testing.T, h *onAWS) {
 		t.Run(fault, func(t *testing.T) {
 			h := h.in(t)
 			h.s3.Fail(t, fault, "", -1)
-			if a := h.upload("during.txt", "during the outage"); a.Status != http.StatusServiceUnavailable && a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
-				t.Errorf("an upload is answered %d %s", a.Status, a.Body)
+			away := newOutage(t)
+			goOn := func(n int) {
+				if a := h.upload("during.txt", "during the outage"); a.Status != http.StatusServiceUnavailable && a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
+					t.Errorf("an upload is answered %d %s", a.Status, a.Body)
+				}
+				h.goesOn(fault, n)
 			}
-			h.Say("ada", "in-"+fault, "goes on")
-			h.Await(h.Send("ada", "as does this").ID, "sent")
+			goOn(0)
 			h.Until("/readyz to name the files", func() error {
 				if got := stateOf(t, h.Hub, "blob"); got != "degraded" {
 					return fmt.Errorf("it says %s", got)
@@ -140,13 +149,9 @@ func bucketsAway(t *testing.T, h *onAWS) {
 			if a := h.Call("", http.MethodGet, "/readyz", nil); a.Status != http.StatusOK {
 				t.Errorf("/readyz is %d although messages go on", a.Status)
 			}
+			away.last(goOn)
 			h.s3.Fail(t, "", "", 0)
-			h.Until("the files to be well again", func() error {
-				if got := stateOf(t, h.Hub, "blob"); got != "ok" {
-					return fmt.Errorf("it says %s", got)
-				}
-				return nil
-			})
+			away.over(h.Hub, "blob", "ok")
 			if a := h.upload("after.txt", "after the outage"); a.Status != http.StatusCreated {
 				t.Errorf("an upload is answered %d %s", a.Status, a.Body)
 			}
@@ -165,31 +170,27 @@ func logAway(t *testing.T, h *onAWS) {
 		t.Run(name, func(t *testing.T) {
 			h := h.in(t)
 			h.logs.Set(fault)
+			away := newOutage(t)
 			// Something to log: what breaks a limit of the format.
 			long := map[string]string{"id": name, "from": "ada", "text": strings.Repeat("long ", 20_000)}
 			if a := h.Hook(long); a.Status != http.StatusOK {
 				t.Fatalf("webhook: %d %s", a.Status, a.Body)
 			}
-			h.Say("ada", "in-"+name, "goes on")
+			h.goesOn(name, 0)
 			h.Until("/readyz to name the log", func() error {
 				if got := stateOf(t, h.Hub, "log"); got != "degraded" {
 					return fmt.Errorf("it says %s", got)
 				}
 				return nil
 			})
-			h.Await(h.Send("ada", "as does this").ID, "sent")
 			if a := h.Call("", http.MethodGet, "/readyz", nil); a.Status != http.StatusOK {
 				t.Errorf("/readyz is %d although messages go on", a.Status)
 			}
+			away.last(func(n int) { h.goesOn(name, n) })
 			h.logs.Set(awslocal.Pass)
 			long["id"] += " again"
 			h.Hook(long)
-			h.Until("the log to be well again", func() error {
-				if got := stateOf(t, h.Hub, "log"); got != "ok" {
-					return fmt.Errorf("it says %s", got)
-				}
-				return nil
-			})
+			away.over(h.Hub, "log", "ok")
 		})
 	}
 }
