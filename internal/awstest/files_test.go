@@ -1,60 +1,28 @@
 package awstest
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-
 	"github.com/channelhub/channelhub/hub/hubtest"
 	"github.com/channelhub/channelhub/internal/awslocal"
 )
 
-// onAWS is a hub with everything on AWS: rows, keys, attachments and logs. The
-// bucket of acme was made by the provisioner; its bytes lie on a server that
-// checks signatures and owners.
-type onAWS struct {
-	*hubtest.Hub
-	fleet *fleet
-	s3    *awslocal.S3Server
-	logs  *awslocal.Proxy
-}
-
-func newOnAWS(t *testing.T) *onAWS {
-	t.Helper()
-	s3 := awslocal.S3(t)
-	t.Setenv("AWS_ACCESS_KEY_ID", s3.Access)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", s3.Secret)
-	f := newFleet(t)
-	makeBucket(t, s3, f.add(t))
-	if _, err := f.logs().CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &f.group}); err != nil {
-		t.Fatal(err)
-	}
-	logs := awslocal.NewProxy(t, f.moto)
-	return &onAWS{fleet: f, s3: s3, logs: logs, Hub: hubtest.New(t, &hubtest.Options{WebChat: true, Config: fmt.Sprintf(`
-storage:
-  table: {driver: dynamodb, dynamodb: {table: %s, endpoint: %q}}
-  blob: {driver: s3, s3: {endpoint: %q}}
-  keys: {driver: kms, kms: {key_id: %q, endpoint: %q}}
-logging: {level: info, sink: cloudwatch, cloudwatch: {group: %s, retention: 0d, endpoint: %q}}
-aws: {region: eu-west-1}
-`, f.table, f.dynamo, s3.Endpoint, f.key, f.moto, f.group, logs.URL)})}
-}
-
-func (h *onAWS) upload(name, text string) hubtest.Answer {
-	return h.Call(hubtest.Desk, http.MethodPost, "/v1/attachments?name="+name, text, "Content-Type", "application/octet-stream")
-}
-
 // TestEverythingOnAWS runs one hub with everything on AWS: through the story
-// of TestStoryOnEmbedded, and then with one service after the other away. What
-// waits, waits side by side.
+// of TestStoryOnEmbedded, with large files, and with one service after the
+// other away, while an account and a client are being removed. In the end
+// every call that it made is held against the policies. What waits, waits side
+// by side.
 func TestEverythingOnAWS(t *testing.T) {
 	h := newOnAWS(t)
 	story(t, h.Hub, h.s3.Endpoint)
 	t.Run("files", func(t *testing.T) { files(t, h.in(t)) })
+	orderRemovals(t, h)
 	t.Run("away", func(t *testing.T) {
 		t.Run("buckets", func(t *testing.T) {
 			t.Parallel()
@@ -65,11 +33,9 @@ func TestEverythingOnAWS(t *testing.T) {
 			logAway(t, h)
 		})
 	})
-}
-
-// in returns the hub for a subtest.
-func (h *onAWS) in(t *testing.T) *onAWS {
-	return &onAWS{Hub: h.In(t), fleet: h.fleet, s3: h.s3, logs: h.logs}
+	t.Run("removed", func(t *testing.T) { wantRemoved(t, h.in(t)) })
+	h.Stop()
+	t.Run("operations", func(t *testing.T) { operations(t, h) })
 }
 
 // files is an attachment's way over the bucket: uploaded by a CSR, stored under
@@ -112,9 +78,51 @@ func files(t *testing.T, h *onAWS) {
 			t.Errorf("the name of the file stands in %s", r.Path)
 		}
 	}
+	if a := h.upload("large.txt", large); a.Status != http.StatusCreated {
+		t.Errorf("an upload in parts: %d %s", a.Status, a.Body)
+	}
+	breakOff(t, h)
 	if a := h.Call(hubtest.Other, http.MethodPost, "/v1/attachments?name=a.txt", "a text", "Content-Type", "application/octet-stream"); a.Status/100 == 2 {
 		t.Errorf("a client without a bucket stored a file: %d %s", a.Status, a.Body)
 	}
+}
+
+// large is a text that is stored in parts.
+var large = strings.Repeat("0123456789abcde\n", 1<<20) // 16 MiB
+
+// breakOff uploads a large file whose sender is gone before its end: nothing
+// of it stays.
+func breakOff(t *testing.T, h *onAWS) {
+	t.Helper()
+	before := len(objectsOf(t, h.s3, h.buckets["acme"]))
+	req := h.Request(t.Context(), hubtest.Desk, http.MethodPost, "/v1/attachments?name=broken.txt", nil)
+	req.Body = io.NopCloser(&breaks{strings.NewReader(large[:12<<20])})
+	if resp, err := http.DefaultClient.Do(req); err == nil {
+		_ = resp.Body.Close()
+		t.Errorf("an upload that broke off is answered %d", resp.StatusCode)
+	}
+	h.Until("the parts to be given up", func() error {
+		for _, r := range h.s3.Requests(t) {
+			if r.Method == http.MethodDelete && strings.Contains(r.Query, "uploadId=") {
+				return nil
+			}
+		}
+		return errors.New("no upload was given up")
+	})
+	if after := len(objectsOf(t, h.s3, h.buckets["acme"])); after != before {
+		t.Errorf("%d objects after an upload that broke off, %d before", after, before)
+	}
+}
+
+// breaks is a source that fails at its end.
+type breaks struct{ r *strings.Reader }
+
+func (b *breaks) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err != nil {
+		err = errors.New("the source broke")
+	}
+	return n, err
 }
 
 // goesOn takes the n-th message of an outage both ways.
