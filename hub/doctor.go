@@ -94,17 +94,21 @@ func (d *doctor) fail(name, mend, format string, args ...any) {
 // trouble is a call that did not succeed; action is what the role must allow.
 // The errors of the drivers hold no values.
 func (d *doctor) trouble(name, action string, err error) {
-	mend := "look at the detail; the hub's log says more when it runs"
+	d.fail(name, mendOf(action, err), "%v", err)
+}
+
+// mendOf is what to do about a call to AWS that did not succeed.
+func mendOf(action string, err error) string {
 	switch model.CodeOf(err) {
 	case model.Denied:
-		mend = "allow " + action + " in the policy of the role, or mend the credentials; see deploy/aws"
+		return "allow " + action + " in the policy of the role, or mend the credentials; see deploy/aws"
 	case model.NotFound:
-		mend = "create it with the template in deploy/aws, or mend its name"
+		return "create it with the template in deploy/aws, or mend its name"
 	case model.Unavailable, model.Throttled:
-		mend = "check the network, the VPC endpoint and the credentials, then look again"
+		return "check the network, the VPC endpoint and the credentials, then try again"
 	default:
+		return "look at the detail; the hub's log says more when it runs"
 	}
-	d.fail(name, mend, "%v", err)
 }
 
 // plugins checks the programs as every start does. None is started: that is

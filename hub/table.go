@@ -2,6 +2,8 @@ package hub
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -51,7 +53,7 @@ func (h *Hub) openDynamoDB(ctx context.Context) (*dynamotable.Store, error) {
 		Table: settings.Table, Endpoint: settings.Endpoint, Clients: shared,
 	})
 	if err != nil {
-		return nil, err
+		return nil, tableTrouble(settings.Endpoint, shared.Region(), err)
 	}
 	for _, f := range rows.Found() {
 		if f.State == dynamotable.Warned {
@@ -59,6 +61,19 @@ func (h *Hub) openDynamoDB(ctx context.Context) (*dynamotable.Store, error) {
 		}
 	}
 	return rows, nil
+}
+
+// tableTrouble says where the table was looked for, and what to do about it. A
+// hub without its table could take nothing in, so it ends instead of waiting;
+// whoever supervises it starts it again.
+func tableTrouble(endpoint, region string, err error) error {
+	if endpoint == "" {
+		endpoint = "https://dynamodb." + region + ".amazonaws.com"
+	}
+	if e, ok := errors.AsType[*model.Error](err); ok && e.Detail != "" { // of a table that was found, with its mend
+		return fmt.Errorf("storage.table at %s: %w", endpoint, err)
+	}
+	return fmt.Errorf("storage.table at %s: %w; %s", endpoint, err, mendOf("dynamodb:DescribeTable and dynamodb:DescribeTimeToLive", err))
 }
 
 // breakable is a driver that can break for good: its process must end. One

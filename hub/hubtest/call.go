@@ -147,6 +147,16 @@ type Message struct {
 	Timeline []struct {
 		Status string `json:"status"`
 	} `json:"timeline"`
+	Attachments []Attachment `json:"attachments"`
+}
+
+// Attachment is a file as the API shows it.
+type Attachment struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	State string `json:"state"`
+	Size  int64  `json:"size"`
+	URL   string `json:"url"`
 }
 
 // Event is an event as the API shows it.

@@ -1,6 +1,6 @@
 // Package hubtest runs a whole hub inside a test: real rows on a real disk, the
-// real echo connector as a process of its own, listeners on free ports, and a
-// provider that the test looks into.
+// real echo connector as a process of its own, and web chat's where it is
+// asked for, listeners on free ports, and a provider that the test looks into.
 package hubtest
 
 import (
@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,10 +40,22 @@ const (
 	otherSecret = "hubtest secret of other"
 )
 
-var echo string // the built connector
+// Shop is the site on whose pages visitors of acme-chat write.
+const Shop = "https://shop.example"
 
-// Main builds the connector, runs the package's tests and returns their exit
-// code. A package that calls New has it as its TestMain.
+var (
+	programs string // the directory of the built connectors
+	echo     = connector("echo")
+	webchat  = connector("webchat")
+)
+
+// connector builds a connector when it is first asked for.
+func connector(name string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) { return build(programs, module+"cmd/hub-plugin-"+name) })
+}
+
+// Main runs the package's tests and returns their exit code. A package that
+// calls New has it as its TestMain.
 func Main(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "hubtest")
 	if err != nil {
@@ -50,10 +63,7 @@ func Main(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if echo, err = build(dir, module+"cmd/hub-plugin-echo"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
+	programs = dir
 	return m.Run()
 }
 
@@ -85,13 +95,16 @@ func build(dir, command string) (program string, err error) {
 type Options struct {
 	// Config is more configuration, as YAML, read behind hubtest's own.
 	Config string
+	// WebChat adds the account acme-chat, whose visitors may send files.
+	WebChat bool
 	// LogTo is where the hub logs. Nil: nowhere.
 	LogTo io.Writer
 	// RecordAWS is told of every call to AWS. Nil: nobody is.
 	RecordAWS func(awsconfig.Call)
 }
 
-// Hub is a running hub with the accounts acme-echo and other-echo.
+// Hub is a running hub with the accounts acme-echo and other-echo, and with
+// acme-chat where it was asked for.
 type Hub struct {
 	Public, Admin string // base URLs; Restart changes them
 	Provider      *Provider
@@ -106,7 +119,7 @@ type Hub struct {
 // New starts a hub over an empty data directory. It ends with the test.
 func New(t *testing.T, opts *Options) *Hub {
 	t.Helper()
-	if echo == "" {
+	if programs == "" {
 		t.Fatal("the package's TestMain has to call hubtest.Main")
 	}
 	h := &Hub{t: t, Provider: newProvider(t)}
@@ -198,6 +211,19 @@ func (h *Hub) Configure(config string) (dir string) {
 
 func (h *Hub) files() []string {
 	h.t.Helper()
+	program, err := echo()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	chatPlugin, chatAccount := "", ""
+	if h.opts.WebChat {
+		program, err := webchat()
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		chatPlugin = fmt.Sprintf(", webchat: {path: %s}", program)
+		chatAccount = fmt.Sprintf(", acme-chat: {plugin: webchat, config: {allowed_origins: [%q], attachments: true}}", Shop)
+	}
 	own := fmt.Sprintf(`
 data_dir: %s
 listeners: {public: {address: "127.0.0.1:0"}, admin: {address: "127.0.0.1:0"}}
@@ -208,16 +234,16 @@ access:
     archive: {role: client, client: acme, token: %q}
     other: {role: client, client: other, token: %q}
     operator: {role: operator, token: %q}
-plugins: {echo: {path: %s}}
+plugins: {echo: {path: %s}%s}
 clients:
   acme:
     name: Acme
-    accounts: {acme-echo: {plugin: echo, config: {reply_url: %q}, secrets: {secret: %q}}}
+    accounts: {acme-echo: {plugin: echo, config: {reply_url: %q}, secrets: {secret: %q}}%s}
   other:
     name: Other
     accounts: {other-echo: {plugin: echo, config: {reply_url: %q}, secrets: {secret: %q}}}
-`, filepath.Join(h.dir, "data"), Desk, Archive, Other, Operator, echo,
-		h.Provider.url, secret, h.Provider.url, otherSecret)
+`, filepath.Join(h.dir, "data"), Desk, Archive, Other, Operator, program, chatPlugin,
+		h.Provider.url, secret, chatAccount, h.Provider.url, otherSecret)
 	files := []string{h.write("hub.yaml", own)}
 	if h.opts.Config != "" {
 		files = append(files, h.write("more.yaml", h.opts.Config))

@@ -24,6 +24,7 @@ import (
 	"github.com/channelhub/channelhub/hub"
 	"github.com/channelhub/channelhub/hub/config"
 	"github.com/channelhub/channelhub/hub/hubtest/storetest"
+	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/internal/awslocal"
 )
@@ -151,8 +152,14 @@ func (f *fleet) wantSick(t *testing.T, name, state string) {
 	}
 }
 
-// add provisions the client acme as `hub client add` does, and returns its bucket.
+// add provisions the client acme, and returns its bucket.
 func (f *fleet) add(t *testing.T) string {
+	t.Helper()
+	return f.give(t, "acme")
+}
+
+// give provisions a client as `hub client add` does, and returns its bucket.
+func (f *fleet) give(t *testing.T, client string) string {
 	t.Helper()
 	p, err := hub.NewProvisioner(t.Context(), f.cfg, nil)
 	if err != nil {
@@ -163,7 +170,7 @@ func (f *fleet) add(t *testing.T) string {
 			t.Error(err)
 		}
 	}()
-	bucket, err := p.Add(t.Context(), "acme")
+	bucket, err := p.Add(t.Context(), model.ClientID(client))
 	if err != nil {
 		t.Fatalf("add the client: %v", err)
 	}

@@ -1,7 +1,6 @@
 package awstest
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -39,17 +38,20 @@ func TestDynamoDBAway(t *testing.T) {
 			accepted := h.Send(customer, "answer")
 
 			proxy.Set(fault)
+			away := newOutage(t)
 			h.Provider.Handle(nil)
 			lost := map[string]string{"id": test.name + "-2", "from": customer, "name": customer, "text": "during"}
-			a := h.Hook(lost)
-			if a.Status != http.StatusServiceUnavailable && a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
-				t.Errorf("I1: the provider is answered %d, Retry-After %q", a.Status, a.Header.Get("Retry-After"))
-			}
 			key := "key-" + test.name
-			a = h.Call(hubtest.Desk, http.MethodPost, "/v1/messages", hubtest.Text(customer, "again"), "Idempotency-Key", key)
-			if a.Status != http.StatusServiceUnavailable && a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
-				t.Errorf("I1: the client is answered %d, Retry-After %q", a.Status, a.Header.Get("Retry-After"))
+			refused := func(who string, a hubtest.Answer) {
+				if a.Status != http.StatusServiceUnavailable && a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
+					t.Errorf("I1: the %s is answered %d, Retry-After %q", who, a.Status, a.Header.Get("Retry-After"))
+				}
 			}
+			try := func(int) {
+				refused("provider", h.Hook(lost))
+				refused("client", h.Call(hubtest.Desk, http.MethodPost, "/v1/messages", hubtest.Text(customer, "again"), "Idempotency-Key", key))
+			}
+			try(0)
 			if status, rows := readiness(t, h); status != http.StatusServiceUnavailable || rows.State != "failed" || rows.Detail != test.detail {
 				t.Errorf("/readyz is %d and says of the table %+v, want failed, %s", status, rows, test.detail)
 			}
@@ -57,19 +59,15 @@ func TestDynamoDBAway(t *testing.T) {
 				t.Errorf("/livez is %d: the process is well", a.Status)
 			}
 
+			away.last(try)
 			proxy.Set(awslocal.Pass)
-			h.Until("the hub to be ready again", func() error {
-				if status, rows := readiness(t, h); status != http.StatusOK {
-					return fmt.Errorf("it is %d: %+v", status, rows)
-				}
-				return nil
-			})
+			away.over(h, "table", "ok")
 			h.Await(accepted.ID, "sent")
 			if a := h.Hook(lost); a.Status != http.StatusOK {
 				t.Errorf("the provider's repeat is answered %d", a.Status)
 			}
 			var sent hubtest.Message
-			a = h.Call(hubtest.Desk, http.MethodPost, "/v1/messages", hubtest.Text(customer, "again"), "Idempotency-Key", key)
+			a := h.Call(hubtest.Desk, http.MethodPost, "/v1/messages", hubtest.Text(customer, "again"), "Idempotency-Key", key)
 			if a.Status != http.StatusAccepted {
 				t.Fatalf("the client's repeat is answered %d", a.Status)
 			}

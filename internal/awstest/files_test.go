@@ -1,74 +1,28 @@
 package awstest
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-
 	"github.com/channelhub/channelhub/hub/hubtest"
 	"github.com/channelhub/channelhub/internal/awslocal"
 )
 
-// onAWS is a hub with everything on AWS: rows, keys, attachments and logs. The
-// bucket of acme was made by the provisioner; its bytes lie on a server that
-// checks signatures and owners.
-type onAWS struct {
-	*hubtest.Hub
-	fleet *fleet
-	s3    *awslocal.S3Server
-	logs  *awslocal.Proxy
-}
-
-func newOnAWS(t *testing.T) *onAWS {
-	t.Helper()
-	s3 := awslocal.S3(t)
-	t.Setenv("AWS_ACCESS_KEY_ID", s3.Access)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", s3.Secret)
-	f := newFleet(t)
-	makeBucket(t, s3, f.add(t))
-	if _, err := f.logs().CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &f.group}); err != nil {
-		t.Fatal(err)
-	}
-	logs := awslocal.NewProxy(t, f.moto)
-	return &onAWS{fleet: f, s3: s3, logs: logs, Hub: hubtest.New(t, &hubtest.Options{Config: fmt.Sprintf(`
-storage:
-  table: {driver: dynamodb, dynamodb: {table: %s, endpoint: %q}}
-  blob: {driver: s3, s3: {endpoint: %q}}
-  keys: {driver: kms, kms: {key_id: %q, endpoint: %q}}
-logging: {level: info, sink: cloudwatch, cloudwatch: {group: %s, retention: 0d, endpoint: %q}}
-aws: {region: eu-west-1}
-`, f.table, f.dynamo, s3.Endpoint, f.key, f.moto, f.group, logs.URL)})}
-}
-
-// attachment is one as the API shows it.
-type attachment struct {
-	ID, State, URL string
-	Size           int64
-}
-
-func (h *onAWS) upload(name, text string) hubtest.Answer {
-	return h.Call(hubtest.Desk, http.MethodPost, "/v1/attachments?name="+name, text, "Content-Type", "application/octet-stream")
-}
-
-// follow clicks a link, and returns what it leads to.
-func (h *onAWS) follow(t *testing.T, link string) page {
-	t.Helper()
-	at := fetch(t, &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, link)
-	if at.Status != http.StatusFound {
-		return at
-	}
-	return fetch(t, http.DefaultClient, at.Header.Get("Location"))
-}
-
-// TestEverythingOnAWS runs one hub with everything on AWS, well at first and
-// then with one service after the other away. What waits, waits side by side.
+// TestEverythingOnAWS runs one hub with everything on AWS: through the story
+// of TestStoryOnEmbedded, with large files, and with one service after the
+// other away, while an account and a client are being removed. In the end
+// every call that it made is held against the policies. What waits, waits side
+// by side.
 func TestEverythingOnAWS(t *testing.T) {
 	h := newOnAWS(t)
+	story(t, h.Hub, h.s3.Endpoint)
 	t.Run("files", func(t *testing.T) { files(t, h.in(t)) })
+	orderRemovals(t, h)
 	t.Run("away", func(t *testing.T) {
 		t.Run("buckets", func(t *testing.T) {
 			t.Parallel()
@@ -79,11 +33,9 @@ func TestEverythingOnAWS(t *testing.T) {
 			logAway(t, h)
 		})
 	})
-}
-
-// in returns the hub for a subtest.
-func (h *onAWS) in(t *testing.T) *onAWS {
-	return &onAWS{Hub: h.In(t), fleet: h.fleet, s3: h.s3, logs: h.logs}
+	t.Run("removed", func(t *testing.T) { wantRemoved(t, h.in(t)) })
+	h.Stop()
+	t.Run("operations", func(t *testing.T) { operations(t, h) })
 }
 
 // files is an attachment's way over the bucket: uploaded by a CSR, stored under
@@ -92,7 +44,7 @@ func (h *onAWS) in(t *testing.T) *onAWS {
 func files(t *testing.T, h *onAWS) {
 	t.Helper()
 	a := h.upload("price.txt", "the price list")
-	var up attachment
+	var up hubtest.Attachment
 	if a.Status != http.StatusCreated {
 		t.Fatalf("upload: %d %s", a.Status, a.Body)
 	}
@@ -100,7 +52,7 @@ func files(t *testing.T, h *onAWS) {
 	if up.State != "ready" || up.Size != 14 || !strings.HasPrefix(up.URL, h.Public+"/a/") {
 		t.Errorf("uploaded: %+v", up)
 	}
-	at := h.follow(t, up.URL)
+	at := fetch(t, http.DefaultClient, up.URL)
 	if at.Status != http.StatusOK || at.Body != "the price list" || at.URL.Host == strings.TrimPrefix(h.Public, "http://") {
 		t.Errorf("the link led to %s: %d %q", at.URL.Host, at.Status, at.Body)
 	}
@@ -126,9 +78,57 @@ func files(t *testing.T, h *onAWS) {
 			t.Errorf("the name of the file stands in %s", r.Path)
 		}
 	}
+	if a := h.upload("large.txt", large); a.Status != http.StatusCreated {
+		t.Errorf("an upload in parts: %d %s", a.Status, a.Body)
+	}
+	breakOff(t, h)
 	if a := h.Call(hubtest.Other, http.MethodPost, "/v1/attachments?name=a.txt", "a text", "Content-Type", "application/octet-stream"); a.Status/100 == 2 {
 		t.Errorf("a client without a bucket stored a file: %d %s", a.Status, a.Body)
 	}
+}
+
+// large is a text that is stored in parts.
+var large = strings.Repeat("0123456789abcde\n", 1<<20) // 16 MiB
+
+// breakOff uploads a large file whose sender is gone before its end: nothing
+// of it stays.
+func breakOff(t *testing.T, h *onAWS) {
+	t.Helper()
+	before := len(objectsOf(t, h.s3, h.buckets["acme"]))
+	req := h.Request(t.Context(), hubtest.Desk, http.MethodPost, "/v1/attachments?name=broken.txt", nil)
+	req.Body = io.NopCloser(&breaks{strings.NewReader(large[:12<<20])})
+	if resp, err := http.DefaultClient.Do(req); err == nil {
+		_ = resp.Body.Close()
+		t.Errorf("an upload that broke off is answered %d", resp.StatusCode)
+	}
+	h.Until("the parts to be given up", func() error {
+		for _, r := range h.s3.Requests(t) {
+			if r.Method == http.MethodDelete && strings.Contains(r.Query, "uploadId=") {
+				return nil
+			}
+		}
+		return errors.New("no upload was given up")
+	})
+	if after := len(objectsOf(t, h.s3, h.buckets["acme"])); after != before {
+		t.Errorf("%d objects after an upload that broke off, %d before", after, before)
+	}
+}
+
+// breaks is a source that fails at its end.
+type breaks struct{ r *strings.Reader }
+
+func (b *breaks) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err != nil {
+		err = errors.New("the source broke")
+	}
+	return n, err
+}
+
+// goesOn takes the n-th message of an outage both ways.
+func (h *onAWS) goesOn(outage string, n int) {
+	h.Say("ada", fmt.Sprintf("in-%s-%d", outage, n), "goes on")
+	h.Await(h.Send("ada", "as does this").ID, "sent")
 }
 
 // bucketsAway lets S3 refuse, throttle and hang under a hub at work:
@@ -140,11 +140,14 @@ func bucketsAway(t *testing.T, h *onAWS) {
 		t.Run(fault, func(t *testing.T) {
 			h := h.in(t)
 			h.s3.Fail(t, fault, "", -1)
-			if a := h.upload("during.txt", "during the outage"); a.Status != http.StatusServiceUnavailable && a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
-				t.Errorf("an upload is answered %d %s", a.Status, a.Body)
+			away := newOutage(t)
+			goOn := func(n int) {
+				if a := h.upload("during.txt", "during the outage"); a.Status != http.StatusServiceUnavailable && a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
+					t.Errorf("an upload is answered %d %s", a.Status, a.Body)
+				}
+				h.goesOn(fault, n)
 			}
-			h.Say("ada", "in-"+fault, "goes on")
-			h.Await(h.Send("ada", "as does this").ID, "sent")
+			goOn(0)
 			h.Until("/readyz to name the files", func() error {
 				if got := stateOf(t, h.Hub, "blob"); got != "degraded" {
 					return fmt.Errorf("it says %s", got)
@@ -154,13 +157,9 @@ func bucketsAway(t *testing.T, h *onAWS) {
 			if a := h.Call("", http.MethodGet, "/readyz", nil); a.Status != http.StatusOK {
 				t.Errorf("/readyz is %d although messages go on", a.Status)
 			}
+			away.last(goOn)
 			h.s3.Fail(t, "", "", 0)
-			h.Until("the files to be well again", func() error {
-				if got := stateOf(t, h.Hub, "blob"); got != "ok" {
-					return fmt.Errorf("it says %s", got)
-				}
-				return nil
-			})
+			away.over(h.Hub, "blob", "ok")
 			if a := h.upload("after.txt", "after the outage"); a.Status != http.StatusCreated {
 				t.Errorf("an upload is answered %d %s", a.Status, a.Body)
 			}
@@ -179,31 +178,27 @@ func logAway(t *testing.T, h *onAWS) {
 		t.Run(name, func(t *testing.T) {
 			h := h.in(t)
 			h.logs.Set(fault)
+			away := newOutage(t)
 			// Something to log: what breaks a limit of the format.
 			long := map[string]string{"id": name, "from": "ada", "text": strings.Repeat("long ", 20_000)}
 			if a := h.Hook(long); a.Status != http.StatusOK {
 				t.Fatalf("webhook: %d %s", a.Status, a.Body)
 			}
-			h.Say("ada", "in-"+name, "goes on")
+			h.goesOn(name, 0)
 			h.Until("/readyz to name the log", func() error {
 				if got := stateOf(t, h.Hub, "log"); got != "degraded" {
 					return fmt.Errorf("it says %s", got)
 				}
 				return nil
 			})
-			h.Await(h.Send("ada", "as does this").ID, "sent")
 			if a := h.Call("", http.MethodGet, "/readyz", nil); a.Status != http.StatusOK {
 				t.Errorf("/readyz is %d although messages go on", a.Status)
 			}
+			away.last(func(n int) { h.goesOn(name, n) })
 			h.logs.Set(awslocal.Pass)
 			long["id"] += " again"
 			h.Hook(long)
-			h.Until("the log to be well again", func() error {
-				if got := stateOf(t, h.Hub, "log"); got != "ok" {
-					return fmt.Errorf("it says %s", got)
-				}
-				return nil
-			})
+			away.over(h.Hub, "log", "ok")
 		})
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/channelhub/channelhub/hub/hubtest"
 	"github.com/channelhub/channelhub/internal/awslocal"
 )
@@ -49,26 +51,26 @@ aws: {region: eu-west-1}
 `, f.key, root.URL)})
 			h.Say("ada", "in-1", "before")
 			root.Set(test.fault)
+			away := newOutage(t)
 			h.Until("/readyz to name the keys", func() error {
 				if got := stateOf(t, h, "keys"); got != test.state {
 					return fmt.Errorf("it says %s, want %s", got, test.state)
 				}
 				return nil
 			})
-			h.Say("ada", "in-2", "during")
-			sent := h.Send("ada", "answer")
-			h.Await(sent.ID, "sent")
-
+			said := []string{"before"}
+			goOn := func(n int) {
+				said = append(said, fmt.Sprintf("during %d", n))
+				h.Say("ada", fmt.Sprintf("in-during-%d", n), said[len(said)-1])
+				h.Await(h.Send("ada", "answer").ID, "sent")
+			}
+			goOn(0)
+			away.last(goOn)
 			root.Set(awslocal.Pass)
-			h.Until("the keys to be well again", func() error {
-				if got := stateOf(t, h, "keys"); got != "ok" {
-					return fmt.Errorf("it says %s", got)
-				}
-				return nil
-			})
+			away.over(h, "keys", "ok")
 			h.Say("ada", "in-3", "after")
-			if got := received(h.Events(hubtest.Archive, "limit=100")); fmt.Sprint(got) != "[before during after]" {
-				t.Errorf("I1: the feed says %q", got)
+			if diff := cmp.Diff(append(said, "after"), received(h.Events(hubtest.Archive, "limit=500"))); diff != "" {
+				t.Errorf("I1: the feed says (-want +got):\n%s", diff)
 			}
 		})
 	}

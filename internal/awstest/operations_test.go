@@ -3,34 +3,27 @@ package awstest
 import (
 	"context"
 	"crypto/rand"
-	"errors"
-	"fmt"
 	"maps"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/channelhub/channelhub/hub"
-	"github.com/channelhub/channelhub/hub/hubtest"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/awsconfig"
 	"github.com/channelhub/channelhub/hub/storage/awsconfig/awssecrets"
-	"github.com/channelhub/channelhub/hub/storage/blob"
 	"github.com/channelhub/channelhub/hub/storage/blob/s3blob"
 	"github.com/channelhub/channelhub/hub/storage/keys/kmskeys"
 	"github.com/channelhub/channelhub/hub/storage/logsink/cloudwatchsink"
 	"github.com/channelhub/channelhub/hub/storage/table/dynamotable"
-	"github.com/channelhub/channelhub/internal/awslocal"
 )
 
 // needs is what IAM asks for each operation that the hub's programs send,
@@ -137,77 +130,58 @@ func (r *recorded) onlyTo(t *testing.T, endpoints ...string) {
 	}
 }
 
-// TestOperationsAreThoseOfThePolicies runs a hub through a conversation over
-// every AWS service, its secrets, its blobs and the commands beside it, and
-// holds what each role called against its policy, both ways.
-func TestOperationsAreThoseOfThePolicies(t *testing.T) {
+// TestProvisioningIsWhatItsPolicyAllows holds what `hub client add` and
+// `remove` call against the policy of their role, both ways.
+func TestProvisioningIsWhatItsPolicyAllows(t *testing.T) {
 	f := newFleet(t)
-	var hubs, provision recorded
-
-	t.Run("provision", func(t *testing.T) {
-		bucketOf := func(p *hub.Provisioner) string {
-			bucket, err := p.Add(t.Context(), "acme")
-			if err != nil {
-				t.Fatal(err)
-			}
-			return bucket
-		}
-		with := func(act func(p *hub.Provisioner)) {
-			p, err := hub.NewProvisioner(t.Context(), f.cfg, &hub.ProvisionOptions{RecordAWS: provision.add})
-			if err != nil {
-				t.Fatal(err)
-			}
-			act(p)
-			if err := p.Close(); err != nil {
-				t.Error(err)
-			}
-		}
-		var bucket string
-		with(func(p *hub.Provisioner) { bucket = bucketOf(p) })
-		if _, err := f.s3().DeleteBucketPolicy(t.Context(), deletePolicy(bucket)); err != nil {
+	var provision recorded
+	bucketOf := func(p *hub.Provisioner) string {
+		bucket, err := p.Add(t.Context(), "acme")
+		if err != nil {
 			t.Fatal(err)
 		}
-		fill(t, f, bucket)
-		f.clients = "{}"
-		f.load(t)
-		with(func(p *hub.Provisioner) {
-			if err := p.Remove(t.Context(), "acme"); err != nil {
-				t.Fatal(err)
-			}
-		})
-		// PutBucketVersioning mends what somebody switched on; the rest is
-		// DynamoDB's use of the table's key.
-		provision.want(t, []string{"provision"}, "s3:PutBucketVersioning", "kms:Decrypt", "kms:CreateGrant")
-		provision.onlyTo(t, f.moto, f.buckets, f.dynamo)
-	})
-
-	t.Run("hub", func(t *testing.T) {
-		if _, err := f.logs().CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &f.group}); err != nil {
+		return bucket
+	}
+	with := func(act func(p *hub.Provisioner)) {
+		p, err := hub.NewProvisioner(t.Context(), f.cfg, &hub.ProvisionOptions{RecordAWS: provision.add})
+		if err != nil {
 			t.Fatal(err)
 		}
-		h := hubtest.New(t, &hubtest.Options{RecordAWS: hubs.add, Config: fmt.Sprintf(`
-storage:
-  table: {driver: dynamodb, dynamodb: {table: %s, endpoint: %q}}
-  keys: {driver: kms, kms: {key_id: %q, endpoint: %q}}
-logging: {level: info, sink: cloudwatch, cloudwatch: {group: %s, retention: 0d, endpoint: %q}}
-aws: {region: eu-west-1, client_role_arn: "arn:aws:iam::123456789012:role/channelhub-client"}
-`, f.table, f.dynamo, f.key, f.moto, f.group, f.moto)})
-		h.Say("ada", "in-1", "hello")
-		first := h.Send("ada", "what can I do for you")
-		h.Await(first.ID, "sent")
-		h.Receipt("delivered", hubtest.ProviderID(first.ID))
-		h.Await(first.ID, "delivered")
-		h.Restart()
-		h.Say("ada", "in-2", "nothing")
-		h.Call(hubtest.Operator, "GET", "/readyz?verbose", nil)
-		h.Stop()
-		bytes := objects(t, hubs.add)
-		secrets(t, f.moto, hubs.add)
-		sweep(t, f, hubs.add)
-		// S3 and DynamoDB use the keys in the role's name.
-		hubs.want(t, []string{"hub", "client"}, "kms:GenerateDataKey", "kms:CreateGrant")
-		hubs.onlyTo(t, f.moto, f.dynamo, f.buckets, bytes)
+		act(p)
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	var bucket string
+	with(func(p *hub.Provisioner) { bucket = bucketOf(p) })
+	if _, err := f.s3().DeleteBucketPolicy(t.Context(), deletePolicy(bucket)); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, f, bucket)
+	f.clients = "{}"
+	f.load(t)
+	with(func(p *hub.Provisioner) {
+		if err := p.Remove(t.Context(), "acme"); err != nil {
+			t.Fatal(err)
+		}
 	})
+	// PutBucketVersioning mends what somebody switched on; the rest is
+	// DynamoDB's use of the table's key.
+	provision.want(t, []string{"provision"}, "s3:PutBucketVersioning", "kms:Decrypt", "kms:CreateGrant")
+	provision.onlyTo(t, f.moto, f.buckets, f.dynamo)
+}
+
+// operations holds every call that the hub has made in its life, with what it
+// asks for beside it, against the policies of its roles, both ways, and demands
+// that none went anywhere else.
+func operations(t *testing.T, h *onAWS) {
+	t.Helper()
+	f := h.fleet
+	secrets(t, f.moto, h.calls.add)
+	sweep(t, f, h.calls.add)
+	// S3 and DynamoDB use the keys in the role's name.
+	h.calls.want(t, []string{"hub", "client"}, "kms:GenerateDataKey", "kms:CreateGrant")
+	h.calls.onlyTo(t, f.moto, f.dynamo, h.s3.Endpoint, h.logs.URL, h.sts)
 }
 
 func sweep(t *testing.T, f *fleet, record func(awsconfig.Call)) {
@@ -221,59 +195,6 @@ func sweep(t *testing.T, f *fleet, record func(awsconfig.Call)) {
 			t.Errorf("the doctor says %+v", found)
 		}
 	}
-}
-
-// objects stores, reads and removes blobs, whole and in parts, on a server
-// that checks signatures.
-func objects(t *testing.T, record func(awsconfig.Call)) (endpoint string) {
-	t.Helper()
-	server := awslocal.S3(t)
-	t.Setenv("AWS_ACCESS_KEY_ID", server.Access)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", server.Secret)
-	loaded, err := awsconfig.Load(t.Context(), awsconfig.Settings{Region: "eu-west-1", Record: record})
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := s3blob.Bucket{Name: "channelhub-" + strings.ToLower(rand.Text()), Owner: server.Account, KeyID: keyARN}
-	makeBucket(t, server, at.Name)
-	store := blob.New(s3blob.New(loaded.Config(), func(context.Context, model.ClientID) (s3blob.Bucket, error) { return at, nil },
-		&s3blob.Options{Endpoint: server.Endpoint}), nil)
-	mine := store.For("acme")
-	ends := time.Now().Add(time.Hour)
-	small, large, broken := blob.NewKey(), blob.NewKey(), blob.NewKey()
-	if _, err := mine.Put(t.Context(), small, ends, strings.NewReader("small")); err != nil {
-		t.Fatal(err)
-	}
-	big := strings.Repeat("0123456789abcdef", 1<<20) // 16 MiB
-	if _, err := mine.Put(t.Context(), large, ends, strings.NewReader(big)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := mine.Put(t.Context(), broken, ends, &breaks{strings.NewReader(big[:12<<20])}); err == nil {
-		t.Error("a source that broke was stored")
-	}
-	body, _, err := mine.Open(t.Context(), small, blob.Range{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = body.Close()
-	if _, err := mine.Head(t.Context(), large); err != nil {
-		t.Error(err)
-	}
-	if err := mine.Delete(t.Context(), small); err != nil {
-		t.Error(err)
-	}
-	return server.Endpoint
-}
-
-// breaks is a source that fails at its end.
-type breaks struct{ r *strings.Reader }
-
-func (b *breaks) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	if err != nil {
-		err = errors.New("the source broke")
-	}
-	return n, err
 }
 
 // secrets reads a secret and a parameter as a load of configuration does.

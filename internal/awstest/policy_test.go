@@ -168,6 +168,8 @@ func TestPoliciesHoldRolesApart(t *testing.T) {
 		{"client", object("GetObject", "arn:aws:s3:::channelhub-x/a", own), true},
 		{"client", object("GetObject", "arn:aws:s3:::channelhub-x/a", foreign), false},
 		{"client", object("GetObject", "arn:aws:s3:::another/a", own), false},
+		{"client", object("ListBucketMultipartUploads", "arn:aws:s3:::channelhub-x", own), true},
+		{"client", object("ListBucketMultipartUploads", "arn:aws:s3:::channelhub-x", foreign), false},
 		{"client", object("DeleteBucket", "arn:aws:s3:::channelhub-x", own), false},
 		{"client", request{action: "kms:Decrypt", resource: keyARN}, false}, // not through a service
 		{"provision", row("PutItem", "h/bucket"), true},

@@ -20,10 +20,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/channelhub/channelhub/internal/failpoint"
+	"github.com/channelhub/channelhub/internal/visitor"
 )
 
 // shop is the site of the visitors in these stories.
@@ -247,100 +247,41 @@ func fetchFile(t *testing.T, h *hub, _ *scanner) {
 	}
 }
 
-// visitor is somebody in a web chat, who comes back after every fall.
-type visitor struct {
+// guest is a visitor who comes back after every fall.
+type guest struct {
 	h     *hub
 	token string
 }
 
+// talk opens a socket for as long as do takes.
+func (g *guest) talk(ctx context.Context, do func(*visitor.Visitor) error) error {
+	v, err := visitor.Arrive(ctx, visitor.Chat{Hub: g.h.url(""), Account: "acme-chat", Origin: shop}, g.token)
+	if err != nil {
+		return err
+	}
+	defer v.Leave()
+	g.token = v.Token
+	return do(v)
+}
+
 // say sends a message until it is acknowledged.
-func (v *visitor) say(message map[string]any) {
-	v.h.t.Helper()
-	v.h.eventually("say something", func(ctx context.Context) error {
-		return v.talk(ctx, func(conn *websocket.Conn) error {
-			b, err := json.Marshal(message)
-			if err != nil {
-				return err
-			}
-			if err := conn.Write(ctx, websocket.MessageText, b); err != nil {
-				return err
-			}
-			for {
-				f, err := next(ctx, conn)
-				switch {
-				case err != nil:
-					return err
-				case f.ID == message["id"] && f.Type == "ack":
-					return nil
-				case f.ID == message["id"]:
-					return fmt.Errorf("answered with %s %s", f.Type, f.Code)
-				}
-			}
+func (g *guest) say(message map[string]any) {
+	g.h.t.Helper()
+	g.h.eventually("say something", func(ctx context.Context) error {
+		return g.talk(ctx, func(v *visitor.Visitor) error {
+			_, err := v.Ask(ctx, message)
+			return err
 		})
 	})
 }
 
 // shown is the thread as a reload shows it.
-func (v *visitor) shown(ctx context.Context) (thread []line, err error) {
-	err = v.talk(ctx, func(conn *websocket.Conn) error {
-		for {
-			f, err := next(ctx, conn)
-			if err != nil || f.Type == "state" {
-				return err
-			}
-			for _, inner := range f.Frames {
-				thread = append(thread, inner.Message)
-			}
-		}
+func (g *guest) shown(ctx context.Context) (thread []visitor.Message, err error) {
+	err = g.talk(ctx, func(v *visitor.Visitor) error {
+		thread = v.Thread
+		return nil
 	})
 	return thread, err
-}
-
-type line struct {
-	Author      string `json:"author"`
-	Attachments []file `json:"attachments"`
-}
-
-type frame struct {
-	Type, ID, Code, Token string
-	Frames                []struct{ Message line }
-}
-
-func next(ctx context.Context, conn *websocket.Conn) (f frame, err error) {
-	_, b, err := conn.Read(ctx)
-	if err == nil {
-		err = json.Unmarshal(b, &f)
-	}
-	return f, err
-}
-
-// talk opens a socket and says hello.
-func (v *visitor) talk(ctx context.Context, do func(*websocket.Conn) error) error {
-	conn, resp, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(v.h.url("/chat/acme-chat/socket"), "http"), &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {shop}}})
-	if err != nil {
-		if resp != nil {
-			_ = resp.Body.Close()
-		}
-		return err
-	}
-	defer func() { _ = conn.CloseNow() }()
-	hello := map[string]any{"type": "hello", "version": 1}
-	if v.token != "" {
-		hello["token"] = v.token
-	}
-	b, err := json.Marshal(hello)
-	if err == nil {
-		err = conn.Write(ctx, websocket.MessageText, b)
-	}
-	if err != nil {
-		return err
-	}
-	f, err := next(ctx, conn)
-	if err != nil || f.Type != "welcome" {
-		return fmt.Errorf("say hello: %q, %w", f.Type, err)
-	}
-	v.token = f.Token
-	return do(conn)
 }
 
 // upload sends bytes until they are taken, and returns the file.
@@ -369,7 +310,7 @@ func (h *hub) upload(path, origin string, token func() string, body string) file
 // application answers with another.
 func sendFiles(t *testing.T, h *hub, s *scanner) {
 	s.away.Store(true)
-	v := &visitor{h: h}
+	v := &guest{h: h}
 	v.say(map[string]any{"type": "message", "id": "first", "text": "Hello"})
 	mine := h.upload("/chat/acme-chat/upload?name=mine.txt", shop, func() string { return v.token }, "from the visitor")
 	if mine.State != "pending" {

@@ -184,7 +184,7 @@ func describe(err error) string {
 		word = silence(err)
 	}
 	b.WriteString(word)
-	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.HTTPStatusCode() != 0 {
 		fmt.Fprintf(&b, ", status %d", answer.HTTPStatusCode())
 	}
 	if id, ok := errors.AsType[interface {

@@ -37,6 +37,9 @@ type Resolver struct {
 	secrets *secretsmanager.Client
 	params  *ssm.Client
 	read    map[string]value // by kind and name
+	// away is why a kind is not asked again: with many references to a service
+	// that does not answer, each would wait for it anew.
+	away map[string]error
 }
 
 type value struct {
@@ -52,6 +55,7 @@ func New(cfg aws.Config) *Resolver {
 		secrets: secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) { o.Retryer = aws.NopRetryer{} }),
 		params:  ssm.NewFromConfig(cfg, func(o *ssm.Options) { o.Retryer = aws.NopRetryer{} }),
 		read:    map[string]value{},
+		away:    map[string]error{},
 	}
 }
 
@@ -90,6 +94,9 @@ func (r *Resolver) local(id string) error {
 }
 
 func (r *Resolver) ask(ctx context.Context, kind, id string) (text string, err error) {
+	if err := r.away[kind]; err != nil {
+		return "", err
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err = retry.Do(ctx, func() error {
@@ -101,7 +108,11 @@ func (r *Resolver) ask(ctx context.Context, kind, id string) (text string, err e
 		return model.Wrap(awsconfig.Code(err), "", err)
 	})
 	if err != nil {
-		return "", r.explain(kind, err)
+		explained := r.explain(kind, err)
+		if code := awsconfig.Code(err); code == model.Unavailable || code == model.Throttled {
+			r.away[kind] = explained
+		}
+		return "", explained
 	}
 	return text, nil
 }
@@ -153,7 +164,7 @@ func (r *Resolver) explain(kind string, err error) error {
 		if name == "" {
 			name = "no answer, or no credentials"
 		}
-		return fmt.Errorf("%s did not answer in %s: %s", service, patience, name)
+		return fmt.Errorf("%s of %s did not answer in %s: %s; check the network, the VPC endpoint and the credentials", service, r.region, patience, name)
 	default:
 		return fmt.Errorf("%s refused: %s", service, name)
 	}

@@ -129,3 +129,20 @@ func TestAPassingOutageIsSatOut(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+// TestAServiceThatHangsIsAskedOnce: many references wait no longer than one.
+func TestAServiceThatHangsIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	proxy := awslocal.NewProxy(t, "")
+	proxy.Set(awslocal.Hang)
+	r := resolver(proxy.URL)
+	for i := range 10 {
+		_, err := r.Resolve(t.Context(), SecretsManager, fmt.Sprintf("channelhub/%d", i))
+		if err == nil || !strings.Contains(err.Error(), "Secrets Manager of eu-west-1 did not answer in 5s") {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if n := proxy.Calls(); n != 1 {
+		t.Errorf("%d calls, want the first one's alone", n)
+	}
+}
