@@ -149,7 +149,7 @@ func (a *Admin) showAccount(w http.ResponseWriter, r *http.Request, id model.Acc
 func (a *Admin) switchAccount(on bool, action audit.Action) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := model.AccountID(r.PathValue("id"))
-		err := noBody(w, r)
+		err := web.ReadNothing(w, r)
 		if err == nil {
 			var o overridden
 			if _, o, err = a.account(r, id); err == nil {
@@ -170,7 +170,7 @@ func (a *Admin) switchAccount(on bool, action audit.Action) http.HandlerFunc {
 // checkAccount asks the connector to judge the settings, and the provider
 // whether the account works. It changes nothing.
 func (a *Admin) checkAccount(w http.ResponseWriter, r *http.Request) {
-	if err := noBody(w, r); err != nil {
+	if err := web.ReadNothing(w, r); err != nil {
 		web.Fail(w, r, err)
 		return
 	}

@@ -130,7 +130,7 @@ func New(o Options) (*Admin, error) {
 // Routes registers the API.
 func (a *Admin) Routes(mux *http.ServeMux) {
 	for _, r := range a.routes() {
-		mux.HandleFunc(r.Pattern(), web.Require(a.Tokens, r.serve, r.roles...))
+		mux.HandleFunc(r.Pattern(), web.Require(a.Tokens, web.Query(r.serve, r.Queries()...), r.roles...))
 	}
 	a.debugRoutes(mux)
 }
@@ -155,13 +155,4 @@ func answer(w http.ResponseWriter, r *http.Request, v any, err error) {
 		return
 	}
 	web.JSON(w, r, http.StatusOK, v)
-}
-
-// noBody takes a body of nothing or an empty object.
-func noBody(w http.ResponseWriter, r *http.Request) error {
-	body, err := web.ReadBody(w, r, 1<<10)
-	if err != nil || len(body) == 0 {
-		return err
-	}
-	return web.DecodeJSON(body, &struct{}{})
 }

@@ -178,7 +178,7 @@ func (a *Admin) getLetter(w http.ResponseWriter, r *http.Request) {
 // actOnLetter does something with a letter and answers with what it is then.
 func (a *Admin) actOnLetter(action audit.Action, refuse func(store.DeadLetter) string, do func(Letters) func(context.Context, *store.Client, store.DeadLetter) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		err := noBody(w, r)
+		err := web.ReadNothing(w, r)
 		if err == nil && a.Letters == nil {
 			err = model.Errorf(model.Unavailable, string(action), "This hub delivers nothing.")
 		}

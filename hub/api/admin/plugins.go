@@ -148,7 +148,7 @@ func (a *Admin) switchPlugin(on bool, action audit.Action) http.HandlerFunc {
 
 // pluginFor finds the plugin that an act is about.
 func (a *Admin) pluginFor(w http.ResponseWriter, r *http.Request) (PluginSetting, error) {
-	if err := noBody(w, r); err != nil {
+	if err := web.ReadNothing(w, r); err != nil {
 		return PluginSetting{}, err
 	}
 	return a.pluginSetting(model.PluginID(r.PathValue("id")))

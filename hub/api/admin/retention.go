@@ -109,7 +109,7 @@ func (a *Admin) clientRetention(ctx context.Context, c accounts.Client) (ClientR
 }
 
 func (a *Admin) runRetention(w http.ResponseWriter, r *http.Request) {
-	err := noBody(w, r)
+	err := web.ReadNothing(w, r)
 	if err == nil && a.Sweeper == nil {
 		err = errNoSweeper
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/access"
 	"github.com/channelhub/channelhub/hub/accounts"
+	"github.com/channelhub/channelhub/hub/api/spec"
 	"github.com/channelhub/channelhub/hub/api/web"
 	"github.com/channelhub/channelhub/hub/audit"
 	"github.com/channelhub/channelhub/hub/flow/inbound"
@@ -92,10 +93,12 @@ func New(o Options) *App {
 
 // Routes registers the API.
 func (a *App) Routes(mux *http.ServeMux) {
+	takes := spec.V1("").Queries()
 	route := func(pattern string, h http.HandlerFunc) {
-		mux.HandleFunc(pattern, web.Require(a.Tokens, h, access.Machine))
+		mux.HandleFunc(pattern, web.Require(a.Tokens, web.Query(h, takes[pattern]...), access.Machine))
 	}
-	route("POST /v1/messages", a.postMessage)
+	// It names the faults of its query with all others.
+	mux.HandleFunc("POST /v1/messages", web.Require(a.Tokens, a.postMessage, access.Machine))
 	route("GET /v1/messages/{id}", a.getMessage)
 	route("POST /v1/messages/{id}/resolve", a.resolveMessage)
 	route("POST /v1/attachments", a.postAttachment)

@@ -77,6 +77,12 @@ func (a *App) postMessage(w http.ResponseWriter, r *http.Request) {
 	order, faults := req.request(web.Traceparent(r))
 	idem, bad := idempotency(r, body)
 	faults = append(faults, bad...)
+	bad, err := web.QueryFaults(r, "dry_run")
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	faults = append(faults, bad...)
 	dry, bad := dryRun(r)
 	faults = append(faults, bad...)
 	if misfit != nil || len(faults) > 0 {

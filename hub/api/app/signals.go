@@ -43,7 +43,7 @@ func (a *App) conversation(r *http.Request) (*store.Client, store.Conversation, 
 }
 
 func (a *App) typingSignal(w http.ResponseWriter, r *http.Request) {
-	if err := readEmpty(w, r); err != nil {
+	if err := web.ReadNothing(w, r); err != nil {
 		web.Fail(w, r, err)
 		return
 	}
@@ -69,15 +69,6 @@ func (a *App) signal(ctx context.Context, client model.ClientID, conv store.Conv
 	if err := a.Signals.Signal(ctx, client, conv, s); err != nil {
 		a.Logger.Debug("a signal did not reach the channel", telemetry.FieldAccount, conv.Account, "signal", s.Kind, "error", err)
 	}
-}
-
-// readEmpty takes a body of nothing or an empty object.
-func readEmpty(w http.ResponseWriter, r *http.Request) error {
-	body, err := web.ReadBody(w, r, 1<<10)
-	if err != nil || len(body) == 0 {
-		return err
-	}
-	return web.DecodeJSON(body, &struct{}{})
 }
 
 func (a *App) readSignal(w http.ResponseWriter, r *http.Request) {
@@ -160,7 +151,7 @@ func (a *App) change(ctx context.Context, client *store.Client, conv store.Conve
 }
 
 func (a *App) endSession(w http.ResponseWriter, r *http.Request) {
-	if err := readEmpty(w, r); err != nil {
+	if err := web.ReadNothing(w, r); err != nil {
 		web.Fail(w, r, err)
 		return
 	}

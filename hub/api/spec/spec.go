@@ -40,6 +40,27 @@ type Operation struct {
 // Pattern is the operation as http.ServeMux spells it.
 func (o Operation) Pattern() string { return o.Method + " " + o.Path }
 
+// Queries are the names of the query parameters that each operation takes, by
+// its pattern.
+func (a API) Queries() map[string][]string {
+	names := map[string][]string{}
+	for _, op := range a.Operations {
+		names[op.Pattern()] = op.Queries()
+	}
+	return names
+}
+
+// Queries are the names of the query parameters that the operation takes.
+func (o Operation) Queries() []string {
+	var names []string
+	for _, p := range o.Params {
+		if p.In == Query {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
 // Param is a parameter of an operation.
 type Param struct {
 	In          In

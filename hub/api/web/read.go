@@ -64,10 +64,8 @@ func tooLarge(limit int64) error {
 // ReadJSON reads a JSON body into v: one object, no field that v does not
 // have. It returns the body as it came.
 func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) ([]byte, error) {
-	if ct := r.Header.Get("Content-Type"); ct != "" {
-		if t, _, err := mime.ParseMediaType(ct); err != nil || t != "application/json" {
-			return nil, problem(errMediaType, "Send the body as application/json.")
-		}
+	if err := jsonOnly(r); err != nil {
+		return nil, err
 	}
 	body, err := ReadBody(w, r, limit)
 	if err != nil {
@@ -75,6 +73,32 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) ([]byt
 	}
 	infoOf(r.Context()).jsonBody = true
 	return body, DecodeJSON(body, v)
+}
+
+// ReadNothing reads the body of a call that takes none: nothing, or an object
+// that is empty.
+func ReadNothing(w http.ResponseWriter, r *http.Request) error {
+	body, err := ReadBody(w, r, 1<<10)
+	if err != nil || len(body) == 0 {
+		return err // whatever the nothing is called
+	}
+	if err := jsonOnly(r); err != nil {
+		return err
+	}
+	infoOf(r.Context()).jsonBody = true
+	return DecodeJSON(body, &struct{}{})
+}
+
+// jsonOnly refuses a body that is called something else than JSON.
+func jsonOnly(r *http.Request) error {
+	ct := r.Header.Get("Content-Type")
+	if ct == "" {
+		return nil
+	}
+	if t, _, err := mime.ParseMediaType(ct); err != nil || t != "application/json" {
+		return problem(errMediaType, "Send the body as application/json.")
+	}
+	return nil
 }
 
 // Limit reads the limit parameter of a list.

@@ -46,7 +46,10 @@ func (j *Journal) Entries(ctx context.Context, plugin model.PluginID, cursor str
 	if cursor != "" {
 		var ok bool
 		if after, n, ok = parseEntryID(cursor); !ok {
-			return nil, "", model.Errorf(model.Invalid, "list journal", "The cursor is not one of this list.")
+			return nil, "", &model.Error{
+				Code: model.Invalid, Op: "list journal", Detail: "The cursor is not one of this list.",
+				Faults: []model.Fault{{Field: "cursor", Detail: "give next_cursor unchanged"}},
+			}
 		}
 	}
 	for _, r := range j.all() {
