@@ -59,7 +59,7 @@ test('files dropped on either side are sent', async () => {
   assert.ok(await panel.getByRole('textbox').evaluate((el) => el === el.getRootNode().activeElement), 'the field has lost the focus');
 
   const third = await drag(page, conversation, at('invoice.txt'));
-  await conversation.locator('[role=status] .drop', {hasText: 'Drop files here to send them to Visitor'}).waitFor();
+  await conversation.locator('[role=status] .drop', {hasText: 'Drop files here to send them'}).waitFor();
   await third.drop();
   await expectChips(conversation, ['receipt.txt: 11 B', 'invoice.txt: 11 B']);
   await expectChips(panel, ['receipt.txt: 11 B', 'invoice.txt: 11 B']);
