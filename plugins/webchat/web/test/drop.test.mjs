@@ -59,7 +59,7 @@ test('files dropped on either side are sent', async () => {
   assert.ok(await panel.getByRole('textbox').evaluate((el) => el === el.getRootNode().activeElement), 'the field has lost the focus');
 
   const third = await drag(page, conversation, at('invoice.txt'));
-  await conversation.locator('[role=status] .drop', {hasText: 'Drop files here to send them to Visitor'}).waitFor();
+  await conversation.locator('[role=status] .drop', {hasText: 'Drop files here to send them'}).waitFor();
   await third.drop();
   await expectChips(conversation, ['receipt.txt: 11 B', 'invoice.txt: 11 B']);
   await expectChips(panel, ['receipt.txt: 11 B', 'invoice.txt: 11 B']);
@@ -108,6 +108,7 @@ test('what the account does not take is not taken by drop or paste, either', asy
   line.alter = withFiles({size: 1 << 20, types: ['image/*', 'application/pdf']});
   const {page, close} = await open(world, {context, desk: false});
   let panel = await openPanel(page);
+  await panel.getByRole('button', {name: 'Attach a file'}).waitFor(); // the hub has said what is taken
   await (await drag(page, panel, at('receipt.txt'))).drop();
   await panel.getByText('Not sent. Files of this type are not taken.').waitFor();
   assert.equal(line.up.some((frame) => frame.type === 'message'), false);
@@ -116,11 +117,12 @@ test('what the account does not take is not taken by drop or paste, either', asy
   line.alter = withFiles(null);
   await page.reload();
   panel = await openPanel(page);
-  const held = await drag(page, panel, at('receipt.txt'));
-  await held.drop();
-  const text = unique('no files here');
+  await say(panel, unique('no files here'));
+  await allSent(panel); // the hub has said that none are taken
+  await (await drag(page, panel, at('receipt.txt'))).drop();
+  const text = unique('none at all');
   await say(panel, text);
-  await panel.locator('.row.own:not(.pending)').waitFor();
+  await panel.locator('.row.own:not(.pending) .bubble', {hasText: text}).waitFor();
   assert.deepEqual([await chips(panel), await panel.locator('.drop').count()], [[], 0]);
   await close();
 });

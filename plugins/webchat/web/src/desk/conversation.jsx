@@ -62,7 +62,7 @@ export function Conversation({store, state, conversation: c, field, details, onD
         onInput={(text) => { write(text); if (text.trim()) store.typing(c.id); }}
         onSend={(text) => { store.send(c, text); write(''); }}
         onKeyDown={(event) => { if (event.key === 'Escape') event.currentTarget.blur(); }} />
-      <DropHint over={over}>Drop files here to send them to {nameOf(c.contact)}</DropHint>
+      <DropHint over={over}>Drop files here to send them</DropHint>
     </section>
   );
 }

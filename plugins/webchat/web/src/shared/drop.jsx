@@ -40,7 +40,7 @@ export function useFileDrop(onFiles) {
 
 /** Says where files may be dropped, to eyes and ears. Its parent is the element they are dropped on. */
 export function DropHint({over, children}) {
-  return <div role="status">{over && <p class="drop"><Icon name="attach" /><span>{children}</span></p>}</div>;
+  return <div role="status">{over && <p class="drop"><span><Icon name="attach" />{children}</span></p>}</div>;
 }
 
 function take(onFiles, files) {
