@@ -27,6 +27,9 @@ func (d *doctor) dataDir() {
 	if d.cfg.Storage.Keys.Driver == config.DriverLocal {
 		d.private("keys/file", d.in("keyring.json"), false)
 	}
+	if d.cfg.Storage.Table.Driver != config.DriverDynamoDB {
+		d.private("keys/contacts", d.in(contactKeys), false)
+	}
 }
 
 // private checks that nobody but its owner reads or writes a file.

@@ -16,6 +16,10 @@ import (
 	"github.com/channelhub/channelhub/hub/store"
 )
 
+// contactKeys is the file in the data directory where the keys of contacts lie
+// beside the embedded table.
+const contactKeys = "contact-keys"
+
 // storage is the ports with the drivers that configuration names.
 type storage struct {
 	table  *table.Table
@@ -38,7 +42,7 @@ func (h *Hub) openStorage(ctx context.Context) (*storage, error) {
 		return nil, errors.Join(err, s.table.Close())
 	}
 	if cfg.Storage.Table.Driver != config.DriverDynamoDB {
-		if s.slots, err = keyslots.Open(filepath.Join(cfg.DataDir, "contact-keys")); err != nil {
+		if s.slots, err = keyslots.Open(filepath.Join(cfg.DataDir, contactKeys)); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
 		s.broken = append(s.broken, s.slots)

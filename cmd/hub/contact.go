@@ -93,7 +93,7 @@ func newContactEraseCommand() *cobra.Command {
 		if wait {
 			return receiptOf(raw, v), nil
 		}
-		return output.View{JSON: raw, Said: fmt.Sprintf("%s is under way; hub contact erasure %s shows how far that is", v.ID, v.ID)}, nil
+		return output.View{JSON: raw, Line: v.ID, Said: "the erasure is under way; hub contact erasure ID shows how far that is"}, nil
 	})
 	cmd.Flags().StringVar(&client, "client", "", "whose contact it is")
 	cmd.Flags().StringVar(&address, "address", "", "an address of the contact, instead of its id")

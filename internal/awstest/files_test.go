@@ -15,13 +15,14 @@ import (
 
 // TestEverythingOnAWS runs one hub with everything on AWS: through the story
 // of TestStoryOnEmbedded, with large files, and with one service after the
-// other away, while an account and a client are being removed. In the end
-// every call that it made is held against the policies. What waits, waits side
-// by side.
+// other away, while a contact is being erased and an account and a client are
+// being removed. In the end every call that it made is held against the
+// policies. What waits, waits side by side.
 func TestEverythingOnAWS(t *testing.T) {
 	h := newOnAWS(t)
-	story(t, h.Hub, h.s3.Endpoint)
+	chat := story(t, h.Hub, h.s3.Endpoint)
 	t.Run("files", func(t *testing.T) { files(t, h.in(t)) })
+	chat.asksToBeForgotten()
 	orderRemovals(t, h)
 	t.Run("away", func(t *testing.T) {
 		t.Run("buckets", func(t *testing.T) {
@@ -34,6 +35,7 @@ func TestEverythingOnAWS(t *testing.T) {
 		})
 	})
 	t.Run("removed", func(t *testing.T) { wantRemoved(t, h.in(t)) })
+	t.Run("erased", func(t *testing.T) { wantErased(t, h.in(t), chat) })
 	h.Stop()
 	t.Run("operations", func(t *testing.T) { operations(t, h) })
 }

@@ -28,13 +28,13 @@ const (
 	// leaving is a client that leaves as a whole, and one of whose accounts
 	// one does; left is the configuration without them.
 	leaving = `
-access: {bootstrap_tokens: {boss: {role: configurator, token: "` + boss + `"}, gone: {role: client, client: gone, token: "` + goneToken + `"}, kept: {role: client, client: kept, token: "` + keptToken + `"}}}
+access: {bootstrap_tokens: {` + forgets + `, boss: {role: configurator, token: "` + boss + `"}, gone: {role: client, client: gone, token: "` + goneToken + `"}, kept: {role: client, client: kept, token: "` + keptToken + `"}}}
 clients:
   gone: {accounts: {gone-echo: ` + echoAccount + `, gone-chat: ` + chatAccount + `}}
   kept: {accounts: {kept-echo: ` + echoAccount + `, kept-chat: ` + chatAccount + `}}
 `
 	left = `
-access: {bootstrap_tokens: {boss: {role: configurator, token: "` + boss + `"}, kept: {role: client, client: kept, token: "` + keptToken + `"}}}
+access: {bootstrap_tokens: {` + forgets + `, boss: {role: configurator, token: "` + boss + `"}, kept: {role: client, client: kept, token: "` + keptToken + `"}}}
 clients:
   kept: {accounts: {kept-echo: ` + echoAccount + `}}
 `

@@ -18,14 +18,16 @@ import (
 // TestEverythingOnAWS tells the same one over AWS.
 func TestStoryOnEmbedded(t *testing.T) {
 	t.Parallel()
-	story(t, hubtest.New(t, &hubtest.Options{WebChat: true}), "")
+	chat := story(t, hubtest.New(t, &hubtest.Options{WebChat: true, Config: `access: {bootstrap_tokens: {` + forgets + `}}`}), "")
+	chat.asksToBeForgotten()
+	chat.isForgotten()
 }
 
 // story is what customers and a CSR have to do with a hub, with a restart in
 // the middle: one customer writes by a provider, another by web chat, with
 // files both ways. Links to files lead to URLs of the server objects, or to
 // the hub itself where that is empty. The test must own the hub.
-func story(t *testing.T, h *hubtest.Hub, objects string) {
+func story(t *testing.T, h *hubtest.Hub, objects string) *chatting {
 	t.Helper()
 	chat := &chatting{t: t, h: h, objects: objects}
 	h.Say("ada", "in-1", "hello")
@@ -66,6 +68,7 @@ func story(t *testing.T, h *hubtest.Hub, objects string) {
 	if other := h.Events(hubtest.Other, ""); len(other.Data) != 0 {
 		t.Errorf("I8: another client reads %d events", len(other.Data))
 	}
+	return chat
 }
 
 // received is what customers said in a page of the feed.
@@ -85,9 +88,10 @@ type chatting struct {
 	h       *hubtest.Hub
 	objects string
 
-	visitor       *visitor.Visitor
-	contact       string
-	mine, answers string // ids of the visitor's file and of the desk's
+	visitor               *visitor.Visitor
+	contact, conversation string
+	mine, answers         string // ids of the visitor's file and of the desk's
+	erasure, link         string // its id, and a link from before it
 }
 
 // patient runs a visitor's act.
@@ -136,7 +140,7 @@ func (c *chatting) visitorSendsAFile() {
 	if len(files) != 1 || files[0].ID != up.ID || files[0].Name != "it.txt" || files[0].State != "ready" || last.Message.Content.Text != "a picture of it" {
 		c.t.Fatalf("the desk reads %+v", last.Message)
 	}
-	c.contact, c.mine = last.Contact.ID, up.ID
+	c.contact, c.conversation, c.mine = last.Contact.ID, last.ConversationID, up.ID
 	c.follow(files[0].URL, "from the visitor")
 	if again := c.lookUp(hubtest.Desk, up.ID); again.State != "ready" || again.URL == "" {
 		c.t.Errorf("the file is %+v", again)
