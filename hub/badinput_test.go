@@ -83,6 +83,7 @@ func wrong(conversation, message string) map[string]wrongWays {
 		"admin listAccounts": of("client", ""), "admin getAccount": none, "admin pauseAccount": {id: "acme-echo"},
 		"admin resumeAccount": {id: "acme-echo"}, "admin checkAccount": {id: "acme-echo"},
 		"admin removeAccount": {bad: params("client", "")}, "admin removeClient": none, "admin listRemovals": page,
+		"admin eraseContact": none, "admin listErasures": page, "admin getErasure": none,
 		"admin listTokens": page, "admin getToken": none, "admin createToken": none, "admin revokeToken": none,
 		"admin getConfig": none, "admin diffConfig": none, "admin reloadConfig": none,
 		"admin listJournal":   {bad: params("limit", "0", "cursor", "none", "plugin", "")},

@@ -156,7 +156,7 @@ func TestEraseContact(t *testing.T) {
 	if id := list.Data[0].Contact.ID; id == contact || list.Data[0].ID == conversation {
 		t.Errorf("Ada is who she was: %s", id)
 	}
-	if got := h.Events(hubtest.Desk, "?limit=100").Texts(); strings.Contains(got, "violet") || !strings.Contains(got, "good day") {
+	if got := h.Events(hubtest.Desk, "limit=100").Texts(); strings.Contains(got, "violet") || !strings.Contains(got, "good day") {
 		t.Errorf("events: %q", got)
 	}
 	for _, p := range h.Provider.Posts()[tried:] {

@@ -112,13 +112,8 @@ func (a *Admin) eraseContact(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, errNoEraser)
 		return
 	}
-	body, err := web.ReadBody(w, r, 4<<10)
-	if err != nil {
-		web.Fail(w, r, err)
-		return
-	}
 	var asked EraseContact
-	if err := web.DecodeJSON(body, &asked); err != nil {
+	if _, err := web.ReadJSON(w, r, 4<<10, &asked); err != nil {
 		web.Fail(w, r, err)
 		return
 	}
