@@ -83,7 +83,7 @@ func misnamed(root *cobra.Command, args []string) error {
 	root.InitDefaultCompletionCmd()
 	cmd, rest, err := root.Find(args)
 	if err != nil || !cmd.HasSubCommands() {
-		return nil // cobra says it
+		return nil //nolint:nilerr // cobra says it
 	}
 	words := slices.DeleteFunc(slices.Clone(rest), func(arg string) bool { return strings.HasPrefix(arg, "-") })
 	if err := noSuchCommand(cmd, words); err != nil {

@@ -34,7 +34,7 @@ func (k *Keeper) lag(ctx context.Context) (rows uint64, age time.Duration, err e
 	}
 	err = k.o.Store.WalkAudit(ctx, copied.N+1, head, func(row store.StoredAudit) error {
 		if row.Err != nil {
-			return nil // somebody broke it; the next is hardly younger
+			return nil //nolint:nilerr // somebody broke it; the next is hardly younger
 		}
 		age = max(0, k.o.Now().Sub(row.Row.At))
 		return errEnough

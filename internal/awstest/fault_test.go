@@ -61,7 +61,7 @@ func TestDynamoDBAway(t *testing.T) {
 
 			away.last(try)
 			proxy.Set(awslocal.Pass)
-			away.over(h, "table", "ok")
+			away.over(h, "table")
 			h.Await(accepted.ID, "sent")
 			if a := h.Hook(lost); a.Status != http.StatusOK {
 				t.Errorf("the provider's repeat is answered %d", a.Status)

@@ -161,7 +161,7 @@ func bucketsAway(t *testing.T, h *onAWS) {
 			}
 			away.last(goOn)
 			h.s3.Fail(t, "", "", 0)
-			away.over(h.Hub, "blob", "ok")
+			away.over(h.Hub, "blob")
 			if a := h.upload("after.txt", "after the outage"); a.Status != http.StatusCreated {
 				t.Errorf("an upload is answered %d %s", a.Status, a.Body)
 			}
@@ -200,7 +200,7 @@ func logAway(t *testing.T, h *onAWS) {
 			h.logs.Set(awslocal.Pass)
 			long["id"] += " again"
 			h.Hook(long)
-			away.over(h.Hub, "log", "ok")
+			away.over(h.Hub, "log")
 		})
 	}
 }

@@ -67,7 +67,7 @@ aws: {region: eu-west-1}
 			goOn(0)
 			away.last(goOn)
 			root.Set(awslocal.Pass)
-			away.over(h, "keys", "ok")
+			away.over(h, "keys")
 			h.Say("ada", "in-3", "after")
 			if diff := cmp.Diff(append(said, "after"), received(h.Events(hubtest.Archive, "limit=500"))); diff != "" {
 				t.Errorf("I1: the feed says (-want +got):\n%s", diff)

@@ -49,11 +49,11 @@ func (o *outage) last(try func(n int)) {
 
 // over waits until the hub is well again once the service is, and tells how
 // long that took. Until bounds it: recovery within 30 s is promised.
-func (o *outage) over(h *hubtest.Hub, name, state string) {
+func (o *outage) over(h *hubtest.Hub, name string) {
 	o.t.Helper()
 	away, back := time.Since(o.began), time.Now()
-	h.Until("/readyz to say of the "+name+" that it is "+state, func() error {
-		if got := stateOf(o.t, h, name); got != state {
+	h.Until("/readyz to say of the "+name+" that it is ok", func() error {
+		if got := stateOf(o.t, h, name); got != "ok" {
 			return fmt.Errorf("it says %s", got)
 		}
 		return nil

@@ -76,7 +76,7 @@ func create(path string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp.Name())
+	defer func() { _ = os.Remove(temp.Name()) }() // not there once it is renamed
 	var id [16]byte
 	_, _ = rand.Read(id[:])
 	header := makeHeader(id)
