@@ -161,7 +161,7 @@ func (w *world) has(p person) []string {
 	var out []string
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	for _, a := range []model.Address{p.phone(), p.later()} {
-		contact, err := c.ContactOf(ctx, a)
+		contact, _, err := c.ContactOf(ctx, a)
 		say("%s is %s %v", a.Kind, contact, model.CodeOf(err))
 	}
 	contact, err := c.Contact(ctx, p.Contact)
@@ -248,7 +248,7 @@ func (w *world) hits(p person) []canary.Hit {
 // led is whom an address leads to now; empty: to nobody.
 func (w *world) led(a model.Address) model.ContactID {
 	w.t.Helper()
-	contact, err := w.client.ContactOf(w.t.Context(), a)
+	contact, _, err := w.client.ContactOf(w.t.Context(), a)
 	if err != nil && !model.Is(err, model.NotFound) {
 		w.t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ type job struct {
 // seal ends all ways to the contact and destroys its key. It may be repeated
 // from anywhere.
 func (j *job) seal(ctx context.Context) error {
-	erased, err := j.client.MarkErased(ctx, j.order.Contact, j.accounts)
+	erased, err := j.client.MarkErased(ctx, j.order.Contact, j.accounts, j.order.Via)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (j *job) messages(ctx context.Context, conv model.ConversationID) error {
 // clear removes what nobody can read any more. It may be repeated from
 // anywhere: what is found by something goes before it.
 func (j *job) clear(ctx context.Context) error {
-	erased, err := j.client.MarkErased(ctx, j.order.Contact, j.accounts)
+	erased, err := j.client.MarkErased(ctx, j.order.Contact, j.accounts, j.order.Via)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (j *job) clear(ctx context.Context) error {
 
 // end writes the receipt.
 func (e *Eraser) end(ctx context.Context, order store.Erasure) error {
-	order.Removed.Contacts = 1
+	order.Removed.Contacts, order.Via = 1, model.Random16{}
 	order.Step, order.Done = store.ErasureDone, e.o.Now()
 	order.Expires = order.Done.Add(e.o.Keep())
 	return e.o.Store.EndErasure(ctx, order, store.Act{
