@@ -37,20 +37,27 @@ const (
 // world is one hub's data directory with the rooms that an erasure meets in it,
 // at a time of the test's choice.
 type world struct {
-	t        *testing.T
-	dir      string
-	disk     *disk
-	table    *table.Table
-	slots    *keyslots.File
+	t     *testing.T
+	dir   string
+	disk  *disk
+	table *table.Table
+	root  *keys.Keys
+	slots *keyslots.File
+	files *blob.Store
+	clock time.Time
+	process
+	changed  []model.ConversationID // that the eraser told of
+	journals []store.ErasureJournal // that are said to wait
+	close    func()
+}
+
+// process is what one process remembers, and what writes about contacts in it.
+type process struct {
 	store    *store.Store
 	client   *store.Client
 	inbound  *inbound.Inbound
 	outbound *outbound.Outbound
 	media    *media.Media
-	clock    time.Time
-	changed  []model.ConversationID // that the eraser told of
-	journals []store.ErasureJournal // that are said to wait
-	close    func()
 }
 
 func openWorld(t *testing.T, dir string) *world {
@@ -65,10 +72,14 @@ func openWorld(t *testing.T, dir string) *world {
 	files, err := fileblob.Open(filepath.Join(dir, "blobs"))
 	w.must(err)
 	w.disk = &disk{Store: rows}
+	w.files = blob.New(files, &blob.Options{Now: w.now})
 	w.table = table.New(w.disk, &table.Options{Now: w.now})
-	w.store = store.New(w.table, keys.New(ring), &store.Options{Now: w.now, Slots: w.slots})
-	w.client, err = w.store.Client(t.Context(), acme)
-	w.must(err)
+	w.root = keys.New(ring)
+	w.process = w.start()
+	w.must(w.store.NoteClient(t.Context(), store.KnownClient{ID: acme, Since: w.now()}))
+	for _, id := range []model.AccountID{shop, desk} {
+		w.must(w.store.NoteAccount(t.Context(), acme, id))
+	}
 	closed := false
 	w.close = func() {
 		if closed {
@@ -83,27 +94,28 @@ func openWorld(t *testing.T, dir string) *world {
 		}
 	}
 	t.Cleanup(w.close)
-	w.rooms(blob.New(files, &blob.Options{Now: w.now}))
 	return w
 }
 
-// rooms makes what writes about contacts while one of them is erased.
-func (w *world) rooms(files *blob.Store) {
+// start makes a process that remembers nothing.
+func (w *world) start() (p process) {
 	w.t.Helper()
 	registry := accounts.NewRegistry()
 	keep := model.Retention{Messages: day, Undelivered: 7 * day, DeadLetters: 14 * day, Dedupe: 8 * day, Idempotency: day, Attachments: day}
 	set := accounts.Set{Clients: map[model.ClientID]accounts.Client{acme: {ID: acme, Retention: keep}}, Accounts: map[model.AccountID]accounts.Account{}}
 	for _, id := range []model.AccountID{shop, desk} {
 		set.Accounts[id] = accounts.Account{ID: id, Client: acme, Plugin: plugin, Enabled: true}
-		w.must(w.store.NoteAccount(w.t.Context(), acme, id))
 	}
-	w.must(w.store.NoteClient(w.t.Context(), store.KnownClient{ID: acme, Since: w.now()}))
 	registry.Replace(set)
+	p.store = store.New(w.table, w.root, &store.Options{Now: w.now, Slots: w.slots})
 	var err error
-	w.media, err = media.New(media.Options{Store: w.store, Blobs: files, Accounts: registry, Now: w.now})
+	p.client, err = p.store.Client(w.t.Context(), acme)
 	w.must(err)
-	w.outbound = outbound.New(outbound.Options{Store: w.store, Accounts: registry, Now: w.now})
-	w.inbound = inbound.New(inbound.Options{Store: w.store, Accounts: registry, Files: w.media, Now: w.now})
+	p.media, err = media.New(media.Options{Store: p.store, Blobs: w.files, Accounts: registry, Now: w.now})
+	w.must(err)
+	p.outbound = outbound.New(outbound.Options{Store: p.store, Accounts: registry, Now: w.now})
+	p.inbound = inbound.New(inbound.Options{Store: p.store, Accounts: registry, Files: p.media, Now: w.now})
+	return p
 }
 
 func (w *world) now() time.Time { return w.clock }
@@ -163,43 +175,42 @@ func (w *world) receipt() store.Erasure {
 }
 
 // writes has somebody write by way of the hub, and returns where that went.
-func (w *world) writes(account model.AccountID, key, text string, from ...model.Address) inbound.Result {
+func (p process) writes(account model.AccountID, key, text string, from ...model.Address) inbound.Result {
 	ev := pluginhost.Event{
 		AccountID: account, Type: model.MessageReceived, DedupeKey: key, Addresses: from, DisplayName: text,
 		Message: &model.Message{ProviderID: key, Content: &model.Content{Type: model.ContentText, Text: text}},
 	}
-	return w.inbound.AcceptResults(context.Background(), inbound.Source{Plugin: plugin}, []pluginhost.Item{{Event: &ev}})[0]
+	return p.inbound.AcceptResults(context.Background(), inbound.Source{Plugin: plugin}, []pluginhost.Item{{Event: &ev}})[0]
 }
 
 func (w *world) scene() storetest.Scene {
 	return storetest.Scene{T: w.t, Store: w.store, Client: w.client, Now: w.now}
 }
 
-// disk is the table's own disk, on which a test sees every commit as soon as it
-// is there. It belongs to one goroutine.
+// disk is the table's own disk, on which a test acts before each commit, and
+// may refuse it.
 type disk struct {
 	*pebbletable.Store
 	before func([]driver.Op) error
-	after  func([]driver.Op)
 }
 
 func (d *disk) Commit(ctx context.Context, id driver.ID, ops []driver.Op) (driver.Cost, error) {
-	return d.watch(ops, func() (driver.Cost, error) { return d.Store.Commit(ctx, id, ops) })
+	if err := d.ask(ops); err != nil {
+		return driver.Cost{}, err
+	}
+	return d.Store.Commit(ctx, id, ops)
 }
 
 func (d *disk) CommitSteps(ctx context.Context, id driver.ID, ops []driver.Op) (driver.Cost, error) {
-	return d.watch(ops, func() (driver.Cost, error) { return d.Store.CommitSteps(ctx, id, ops) })
+	if err := d.ask(ops); err != nil {
+		return driver.Cost{}, err
+	}
+	return d.Store.CommitSteps(ctx, id, ops)
 }
 
-func (d *disk) watch(ops []driver.Op, commit func() (driver.Cost, error)) (driver.Cost, error) {
-	if d.before != nil {
-		if err := d.before(ops); err != nil {
-			return driver.Cost{}, err
-		}
+func (d *disk) ask(ops []driver.Op) error {
+	if d.before == nil {
+		return nil
 	}
-	cost, err := commit()
-	if err == nil && d.after != nil {
-		d.after(ops)
-	}
-	return cost, err
+	return d.before(ops)
 }
