@@ -99,9 +99,9 @@ func (e *Eraser) Begin(ctx context.Context, who Who, act store.Act) (order store
 	if err != nil {
 		return order, false, err
 	}
-	contact := who.Contact
+	contact, via := who.Contact, model.Random16{}
 	if contact == "" {
-		contact, err = client.ContactOf(ctx, who.Address)
+		contact, via, err = client.ContactOf(ctx, who.Address)
 		if model.Is(err, model.NotFound) {
 			return order, false, model.Errorf(model.NotFound, op, "The client has no contact of this address.")
 		}
@@ -109,7 +109,7 @@ func (e *Eraser) Begin(ctx context.Context, who Who, act store.Act) (order store
 			return order, false, err
 		}
 	}
-	order = store.Erasure{Client: who.Client, Contact: contact, By: act.Actor, Asked: e.o.Now(), Step: store.ErasureBegun}
+	order = store.Erasure{Client: who.Client, Contact: contact, Via: via, By: act.Actor, Asked: e.o.Now(), Step: store.ErasureBegun}
 	if order.ID, err = e.o.Store.ErasureID(ctx, who.Client, contact); err != nil {
 		return order, false, err
 	}

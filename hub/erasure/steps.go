@@ -59,7 +59,7 @@ type job struct {
 // seal ends all ways to the contact and destroys its key. It may be repeated
 // from anywhere.
 func (j *job) seal(ctx context.Context) error {
-	erased, err := j.client.MarkErased(ctx, j.order.Contact, j.accounts)
+	erased, err := j.client.MarkErased(ctx, j.order.Contact, j.accounts, j.order.Via)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (j *job) messages(ctx context.Context, conv model.ConversationID) error {
 // clear removes what nobody can read any more. It may be repeated from
 // anywhere: what is found by something goes before it.
 func (j *job) clear(ctx context.Context) error {
-	erased, err := j.client.MarkErased(ctx, j.order.Contact, j.accounts)
+	erased, err := j.client.MarkErased(ctx, j.order.Contact, j.accounts, j.order.Via)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (j *job) clear(ctx context.Context) error {
 
 // end writes the receipt.
 func (e *Eraser) end(ctx context.Context, order store.Erasure) error {
-	order.Removed.Contacts = 1
+	order.Removed.Contacts, order.Via = 1, model.Random16{}
 	order.Step, order.Done = store.ErasureDone, e.o.Now()
 	order.Expires = order.Done.Add(e.o.Keep())
 	return e.o.Store.EndErasure(ctx, order, store.Act{
@@ -165,13 +165,18 @@ func (j *job) has(conv model.ConversationID) bool {
 }
 
 // files removes the files of the contact's conversations, those that its
-// visitors sent ahead, and the work that is left on them.
+// visitors sent ahead, and the work that is left on them, with all notes of
+// what is due.
 func (j *job) files(ctx context.Context, erased store.Erased) error {
 	err := j.client.EachDue(ctx, func(d store.Due) error {
-		if d.Kind != j.o.FileKind {
-			return nil
+		if j.has(model.ConversationID(d.Ref)) {
+			return j.client.DoneDue(ctx, d) // what it names goes with the conversation
 		}
-		a, err := j.client.Attachment(ctx, model.AttachmentID(d.Ref))
+		file := model.AttachmentID(d.Ref)
+		if d.Kind != j.o.FileKind {
+			file = model.AttachmentID(d.ID) // of one that may go earlier
+		}
+		a, err := j.client.Attachment(ctx, file)
 		if model.Is(err, model.NotFound) {
 			return nil
 		}
@@ -180,6 +185,9 @@ func (j *job) files(ctx context.Context, erased store.Erased) error {
 		}
 		if !j.has(a.Conversation) && !erased.Owns(a.Owner) {
 			return nil
+		}
+		if d.Kind != j.o.FileKind {
+			return j.client.DoneDue(ctx, d)
 		}
 		if err := j.o.RemoveFile(ctx, j.client, d); err != nil && !model.Is(err, model.NotFound) {
 			return err

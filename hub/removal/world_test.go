@@ -1,17 +1,14 @@
 package removal_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
-
+	"github.com/channelhub/channelhub/hub/hubtest/storetest"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/removal"
 	"github.com/channelhub/channelhub/hub/retention"
@@ -208,119 +205,29 @@ func (w *world) file(c *store.Client, account model.AccountID) {
 	w.must(c.PutMediaTask(ctx, store.MediaTask{ID: a.ID, Ends: a.Ends}, true))
 }
 
-// talk is an event and an answer, with everything that leads to them.
+func (w *world) scene(c *store.Client) storetest.Scene {
+	return storetest.Scene{T: w.t, Store: w.store, Client: c, Now: w.now}
+}
+
+// talk is an event and two answers, of which the content of one has ended.
 func (w *world) talk(c *store.Client, account model.AccountID, who ...string) store.Directory {
 	w.t.Helper()
-	ctx := w.t.Context()
-	addresses := []model.Address{}
+	said := storetest.Said{Account: account, Name: who[0], Text: "hello", Key: who[0]}
 	for _, a := range who {
-		addresses = append(addresses, model.Address{Kind: model.Phone, Value: a})
+		said.Addresses = append(said.Addresses, model.Address{Kind: model.Phone, Value: a})
 	}
-	d, err := c.Resolve(ctx, account, addresses, who[0])
-	w.must(err)
-	conv, err := c.Conversation(ctx, d.Conversation)
-	if model.Is(err, model.NotFound) {
-		conv, err = store.Conversation{ID: d.Conversation}, nil
-	}
-	w.must(err)
-	conv.Account, conv.Contact, conv.Key, conv.Addresses = account, d.Contact, d.Key(), addresses
-	_, _, err = c.PutConversation(ctx, conv)
-	w.must(err)
-	key, err := c.EventKey(ctx, account, who[0])
-	w.must(err)
-	tail, err := c.Feed(d.Conversation).Tail(ctx)
-	w.must(err)
-	e, _, err := c.PutEvent(ctx, store.StoredEvent{
-		Conversation: d.Conversation, Key: key, Account: account, SealKey: d.Key(), Type: model.MessageReceived, In: 1,
-		Committed: w.now(), Tail: tail, Received: w.now(), ContentUntil: w.now().Add(7 * day), Expires: w.now().Add(8 * day),
-		Event: model.Event{Message: &model.Message{Direction: model.Inbound, Content: &model.Content{Type: model.ContentText, Text: "hello"}}},
-	})
-	w.must(err)
-	r := e.Pointer()
-	r.Type, r.Account, r.At = e.Type, account, store.Millis(w.now())
-	_, err = c.Feed(d.Conversation).Append(ctx, r, tail)
-	w.must(err)
+	s := w.scene(c)
+	d := s.Say(said)
 	for n := range 2 {
-		w.answer(c, account, d, fmt.Sprintf("%s-%s-%d", account, who[0], n), n == 1)
+		s.Answer(storetest.Answer{To: d, Account: account, Text: "answer", Key: fmt.Sprintf("%s-%s-%d", account, who[0], n), Status: model.Sent, Ended: n == 1})
 	}
 	return d
 }
 
-func (w *world) answer(c *store.Client, account model.AccountID, d store.Directory, name string, ended bool) {
-	w.t.Helper()
-	ctx := w.t.Context()
-	key, mac, err := c.IntentKey(ctx, "POST /v1/messages", name, []byte(name))
-	w.must(err)
-	o := store.Outbound{
-		Conversation: d.Conversation, UUID: key, Account: account, SealKey: d.Key(), Status: model.Sent, Was: model.Queued, Seq: 1,
-		Created: w.now(), Moved: w.now(), ContentUntil: w.now().Add(7 * day), Expires: w.now().Add(8 * day), Intent: key,
-		ProviderIDs: []string{"wamid-" + name}, Message: model.Message{Author: model.CSR, Content: &model.Content{Type: model.ContentText, Text: "answer"}},
-	}
-	_, _, err = c.PutIntent(ctx, store.Intent{Key: key, Body: mac, Conversation: o.Conversation, UUID: o.UUID, Created: w.now(), Expires: w.now().Add(day)})
-	w.must(err)
-	_, err = w.store.PutActive(ctx, c.ID, o.Conversation)
-	w.must(err)
-	o, err = c.CreateOutbound(ctx, o)
-	w.must(err)
-	at, err := c.ProviderKey(ctx, account, o.ProviderIDs[0])
-	w.must(err)
-	_, _, err = c.PutProvider(ctx, store.ProviderRow{Key: at, Conversation: o.Conversation, UUID: o.UUID, Expires: o.Expires})
-	w.must(err)
-	_, err = c.Lane(o.Conversation).Append(ctx, store.Record{Kind: store.DeliveryRecord, Conversation: o.Conversation, Key: o.UUID, Account: account, At: store.Millis(w.now())}, 0)
-	w.must(err)
-	if ended {
-		_, _, err = c.EndOutbound(ctx, o)
-		w.must(err)
-	}
-}
-
-// rowsWith closes the world and returns every stored row, whatever its space
-// in the file, that holds one of the words in key or value; the audit log and
-// receipts, which are meant to stay, are left out. The index of expiries still
-// names rows that are gone, until their minute: that is let pass first, and
-// must not hide a row.
+// rowsWith closes the world and returns every stored row that holds one of the
+// words; the audit log and receipts, which are meant to stay, are left out.
 func (w *world) rowsWith(words ...string) []string {
 	w.t.Helper()
-	live := w.scan(words...)
-	w.clock = w.clock.Add(15 * day)
-	again := openWorld(w.t, w.dir)
-	again.clock = w.clock
-	_, err := again.table.Sweep(w.t.Context())
-	w.must(err)
-	again.close()
-	rows := slices.DeleteFunc(live, func(s string) bool { return !strings.HasPrefix(s, `"r`) })
-	return append(rows, slices.DeleteFunc(w.scan(words...), func(s string) bool { return strings.HasPrefix(s, `"r`) })...)
-}
-
-func (w *world) scan(words ...string) []string {
-	w.t.Helper()
 	w.close()
-	db, err := pebble.Open(filepath.Join(w.dir, "table"), &pebble.Options{ReadOnly: true, Logger: quiet{}})
-	w.must(err)
-	defer func() { w.must(db.Close()) }()
-	it, err := db.NewIter(nil)
-	w.must(err)
-	defer func() { w.must(it.Close()) }()
-	var out []string
-	seen := 0
-	for it.First(); it.Valid(); it.Next() {
-		seen++
-		key, value := it.Key(), it.Value()
-		if bytes.Contains(key, []byte("h/audit\x00")) || bytes.Contains(key, []byte("h/removal\x00")) {
-			continue
-		}
-		if slices.ContainsFunc(words, func(s string) bool { return bytes.Contains(key, []byte(s)) || bytes.Contains(value, []byte(s)) }) {
-			out = append(out, fmt.Sprintf("%q", key))
-		}
-	}
-	if seen < 10 {
-		w.t.Fatalf("the table has %d rows: the scan does not work", seen)
-	}
-	return out
+	return storetest.RowsWith(w.t, filepath.Join(w.dir, "table"), w.clock, []string{"h/audit\x00", "h/removal\x00"}, words...)
 }
-
-type quiet struct{}
-
-func (quiet) Infof(string, ...any)      {}
-func (quiet) Errorf(string, ...any)     {}
-func (quiet) Fatalf(f string, a ...any) { panic(fmt.Sprintf(f, a...)) }

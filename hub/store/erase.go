@@ -36,13 +36,14 @@ func (c *Client) Forget(ctx context.Context, account model.AccountID, addresses 
 	return nil
 }
 
-// ContactOf returns the contact that an address belongs to, or model.NotFound.
-func (c *Client) ContactOf(ctx context.Context, a model.Address) (model.ContactID, error) {
-	at, err := c.addressKey(ctx, a)
-	if err != nil {
-		return "", err
+// ContactOf returns the contact that an address belongs to, or model.NotFound,
+// and the name of the address in rows.
+func (c *Client) ContactOf(ctx context.Context, a model.Address) (id model.ContactID, at model.Random16, err error) {
+	if at, err = c.addressKey(ctx, a); err != nil {
+		return "", at, err
 	}
-	return c.contactAt(ctx, at)
+	id, err = c.contactAt(ctx, at)
+	return id, at, err
 }
 
 // KnowsContact reports whether there is anything of the contact.
@@ -68,16 +69,17 @@ func (e Erased) Owns(owner model.Random16) bool {
 }
 
 // MarkErased makes the contact one that no address and no account can be added
-// to, and lists all it has; accounts are further ones to look on. The row
-// keeps the list until EndErased. Repeating it gives the same list.
-func (c *Client) MarkErased(ctx context.Context, id model.ContactID, accounts []model.AccountID) (Erased, error) {
+// to, and lists all it has; accounts are further ones to look on, and via leads
+// to it also when no row says so, unless it is zero. The row keeps the list
+// until EndErased. Repeating it gives the same list.
+func (c *Client) MarkErased(ctx context.Context, id model.ContactID, accounts []model.AccountID, via model.Random16) (Erased, error) {
 	for {
 		row, h, err := c.contactRow(ctx, id)
 		if err != nil && !model.Is(err, model.NotFound) {
 			return Erased{}, err
 		}
 		if !h.Erased {
-			if h, err = c.erasedHeader(ctx, id, h, accounts); err != nil {
+			if h, err = c.erasedHeader(ctx, id, h, accounts, via); err != nil {
 				return Erased{}, err
 			}
 			value, err := encodePlain(contactSchema, h)
@@ -103,7 +105,7 @@ func (c *Client) MarkErased(ctx context.Context, id model.ContactID, accounts []
 
 // erasedHeader lists everything that leads to the contact, also what an older
 // hub did not list.
-func (c *Client) erasedHeader(ctx context.Context, id model.ContactID, h contactHeader, accounts []model.AccountID) (contactHeader, error) {
+func (c *Client) erasedHeader(ctx context.Context, id model.ContactID, h contactHeader, accounts []model.AccountID, via model.Random16) (contactHeader, error) {
 	var addresses []model.Address
 	for _, account := range append(slices.Clone(h.Accounts), accounts...) {
 		d, err := c.DirectoryOf(ctx, account, id)
@@ -127,6 +129,9 @@ func (c *Client) erasedHeader(ctx context.Context, id model.ContactID, h contact
 			return to
 		}
 		return append(to, bytes.Clone(key[:]))
+	}
+	if via != (model.Random16{}) {
+		h.Addresses = add(h.Addresses, via)
 	}
 	for _, a := range addresses {
 		at, err := c.addressKey(ctx, a)

@@ -30,9 +30,13 @@ type Erasure struct {
 	ID      model.ErasureID
 	Client  model.ClientID
 	Contact model.ContactID
-	By      string // the token that ordered it
-	Asked   time.Time
-	Step    ErasureStep
+	// Via is the name in rows of the address that it was ordered by, until it
+	// is done: where a crash cut off the first contact, no other row has it.
+	// Zero: it was ordered by id.
+	Via   model.Random16
+	By    string // the token that ordered it
+	Asked time.Time
+	Step  ErasureStep
 	// Unreadable is since when nothing of the contact opens in any process.
 	Unreadable time.Time
 	Done       time.Time
@@ -75,6 +79,7 @@ func (e Erasure) Subject() string { return "erasure/" + string(e.ID) }
 type erasureHeader struct {
 	Client        model.ClientID       `json:"cl"`
 	Contact       model.ContactID      `json:"cn"`
+	Via           []byte               `json:"x,omitempty"`
 	By            string               `json:"t"`
 	Asked         Milli                `json:"c"`
 	Step          ErasureStep          `json:"s"`
@@ -87,8 +92,12 @@ type erasureHeader struct {
 }
 
 func (e Erasure) op() (table.Op, error) {
+	var via []byte
+	if e.Via != (model.Random16{}) {
+		via = e.Via[:]
+	}
 	value, err := encodePlain(erasureSchema, erasureHeader{
-		Client: e.Client, Contact: e.Contact, By: e.By, Asked: Millis(e.Asked), Step: e.Step, Unreadable: Millis(e.Unreadable), Done: Millis(e.Done),
+		Via: via, Client: e.Client, Contact: e.Contact, By: e.By, Asked: Millis(e.Asked), Step: e.Step, Unreadable: Millis(e.Unreadable), Done: Millis(e.Done),
 		Conversations: e.Conversations, Removed: e.Removed, Journals: e.Journals, Letters: e.Letters,
 	})
 	return table.Put(erasurePK, string(e.ID), value).IfVersion(e.version).Exact().ExpireAt(e.Expires), err
@@ -99,8 +108,12 @@ func decodeErasure(row table.Row) (Erasure, error) {
 	if _, err := decodeHeader(row.Value, erasureSchema, &h); err != nil {
 		return Erasure{}, fmt.Errorf("read erasure: %w", err)
 	}
+	var via model.Random16
+	if len(h.Via) == 16 {
+		via = model.Random16(h.Via)
+	}
 	return Erasure{
-		ID: model.ErasureID(row.SK), Client: h.Client, Contact: h.Contact, By: h.By, Asked: h.Asked.Time(), Step: h.Step,
+		Via: via, ID: model.ErasureID(row.SK), Client: h.Client, Contact: h.Contact, By: h.By, Asked: h.Asked.Time(), Step: h.Step,
 		Unreadable: h.Unreadable.Time(), Done: h.Done.Time(), Expires: row.Expires, Conversations: h.Conversations,
 		Removed: h.Removed, Journals: h.Journals, Letters: h.Letters, version: row.Version,
 	}, nil

@@ -75,7 +75,7 @@ var rules = []rule{
 		name:    "Pebble stays in its driver",
 		reason:  "the table port is the contract; a second user of Pebble would be a second store",
 		from:    own,
-		except:  []string{"hub/storage/table/pebbletable/...", "internal/..."},
+		except:  []string{"hub/storage/table/pebbletable/...", "hub/hubtest/...", "internal/..."},
 		to:      []string{"github.com/cockroachdb/pebble/..."},
 		example: edge{"hub/store", "github.com/cockroachdb/pebble/v2"},
 	},

@@ -1,5 +1,6 @@
 // Package storetest opens real stores for tests: Pebble in a directory of the
-// test or DynamoDB on loopback, sealed under a root key of its own.
+// test or DynamoDB on loopback, sealed under a root key of its own. It also
+// writes what the rooms of the hub leave there, and searches what is left.
 package storetest
 
 import (
