@@ -100,7 +100,7 @@ test('many drops while both sides write: each message once, in one order on both
   await close();
 });
 
-test('what was written earlier and comes later stands in its place, and is unread until it is seen', async () => {
+test('what was written earlier and comes later stands in its place, and is read once it is seen', async () => {
   const {page, line, panel, conversation, said, close} = await begin();
   const [answer, more, later] = [unique('answer'), unique('more'), unique('later')];
   // The hub's word of the answer is held back until there is more behind it on both sides.
@@ -117,7 +117,7 @@ test('what was written earlier and comes later stands in its place, and is unrea
   await panel.getByRole('button', {name: 'Close chat'}).click();
   line.drop = () => false;
   line.push(held[0]);
-  await page.getByRole('button', {name: 'Open chat, 1 unread message'}).click();
+  await page.getByRole('button', {name: /^Open chat/}).click();
   await expectTexts(panel, [...said, answer, more, later]);
   await settle(async () => await read.count() === 2);
   await page.reload();
