@@ -20,6 +20,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/internal/errand"
 	"github.com/channelhub/channelhub/internal/failpoint"
 )
 
@@ -56,7 +57,7 @@ type Options struct {
 // Eraser carries out erasures. It is safe for concurrent use.
 type Eraser struct {
 	o    Options
-	wake chan struct{}
+	loop errand.Loop
 	pass sync.Mutex // one at a time
 }
 
@@ -74,7 +75,7 @@ func New(o Options) *Eraser {
 	if o.Changed == nil {
 		o.Changed = func(model.ClientID, model.ConversationID) {}
 	}
-	return &Eraser{o: o, wake: make(chan struct{}, 1)}
+	return &Eraser{o: o, loop: errand.New()}
 }
 
 // Who says whom to erase: by id, or by an address.
@@ -132,40 +133,14 @@ func (e *Eraser) Begin(ctx context.Context, who Who, act store.Act) (order store
 		return order, false, err
 	}
 	failpoint.Hit("erasure.after_order")
-	e.poke()
+	e.loop.Poke()
 	return order, began, nil
-}
-
-func (e *Eraser) poke() {
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
 }
 
 // Run carries out what is ordered, and what an earlier process had begun, until
 // ctx ends.
 func (e *Eraser) Run(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-timer.C:
-		case <-e.wake:
-		case <-ctx.Done():
-			return
-		}
-		wait, err := e.Pass(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			e.o.Logger.Warn("an erasure could not go on and is tried again", "error", err)
-			timer.Reset(retry)
-		case wait > 0:
-			timer.Reset(wait)
-		}
-	}
+	e.loop.Run(ctx, e.Pass, func(err error) { e.o.Logger.Warn("an erasure could not go on and is tried again", "error", err) })
 }
 
 // Pass takes every erasure as far as it goes now, and returns when the next

@@ -22,6 +22,7 @@ import (
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
 	"github.com/channelhub/channelhub/hub/telemetry"
+	"github.com/channelhub/channelhub/internal/errand"
 	"github.com/channelhub/channelhub/internal/failpoint"
 )
 
@@ -69,7 +70,7 @@ type Options struct {
 // Remover carries out removals. It is safe for concurrent use.
 type Remover struct {
 	o    Options
-	wake chan struct{}
+	loop errand.Loop
 	pass sync.Mutex // one at a time
 }
 
@@ -89,7 +90,7 @@ func New(o Options) *Remover {
 			*f = func(store.Removal) {}
 		}
 	}
-	return &Remover{o: o, wake: make(chan struct{}, 1)}
+	return &Remover{o: o, loop: errand.New()}
 }
 
 // Begin orders the removal of an account, or of a whole client when the
@@ -123,7 +124,7 @@ func (r *Remover) Begin(ctx context.Context, client model.ClientID, account mode
 	}
 	failpoint.Hit("removal.after_order")
 	r.o.Begun(began)
-	r.poke()
+	r.loop.Poke()
 	return began, nil
 }
 
@@ -165,36 +166,10 @@ func (r *Remover) Pending(ctx context.Context) ([]store.Removal, error) {
 	return out, err
 }
 
-func (r *Remover) poke() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
-}
-
 // Run carries out what is ordered, and what an earlier process had begun, until
 // ctx ends.
 func (r *Remover) Run(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-timer.C:
-		case <-r.wake:
-		case <-ctx.Done():
-			return
-		}
-		wait, err := r.Pass(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			r.o.Logger.Warn("a removal could not go on and is tried again", "error", err)
-			timer.Reset(retry)
-		case wait > 0:
-			timer.Reset(wait)
-		}
-	}
+	r.loop.Run(ctx, r.Pass, func(err error) { r.o.Logger.Warn("a removal could not go on and is tried again", "error", err) })
 }
 
 // Pass carries out every removal whose time has come, and returns when the
