@@ -29,10 +29,12 @@ func compose(acct accounts.Account, conv store.Conversation, ev pluginhost.Event
 	case model.MessageReaction:
 		out.Reaction = ev.Reaction
 	case model.UnsupportedReceived:
-		out.Message = &model.Message{
-			Direction: model.Inbound, Author: model.Customer,
-			Content: &model.Content{Type: model.ContentUnsupported, Kind: ev.Kind},
+		m := model.Message{}
+		if ev.Message != nil {
+			m = *ev.Message
 		}
+		m.Content = &model.Content{Type: model.ContentUnsupported, Kind: ev.Kind}
+		out.Message = inboundMessage(&m)
 		out.Reason = ev.Reason
 	case model.ConversationEnded:
 		out.Author, out.Reason = model.Customer, "customer"

@@ -67,6 +67,11 @@ func sound(ev pluginhost.Event) pluginhost.Event {
 	case !complete(ev):
 		return unsupported(ev, "incomplete")
 	}
+	if ev.Type == model.MessageReceived && ev.Message.Content != nil && ev.Message.Content.Type == model.ContentUnsupported {
+		// One name for it, however the connector tells it. The message keeps
+		// what else is known of it.
+		ev.Type, ev.Kind = model.UnsupportedReceived, ev.Message.Content.Kind
+	}
 	return ev
 }
 

@@ -22,10 +22,13 @@ func TestUnsupported(t *testing.T) {
 	refs.FetchRefs = [][]byte{make([]byte, 200<<10)}
 	own := does("ada", "1", model.UnsupportedReceived)
 	own.Kind = "story_mention"
+	content := says("ada", "1")
+	content.Message.Content = &model.Content{Type: model.ContentUnsupported, Kind: "poll_creation"}
 	for name, c := range map[string]struct {
 		ev           *pluginhost.Event
 		kind, reason string
 	}{
+		"content of a message":    {content, "poll_creation", ""},
 		"too large":               {large, "message.received", "too_large"},
 		"references too large":    {refs, "message.received", "too_large"},
 		"message without message": {does("ada", "1", model.MessageReceived), "message.received", "incomplete"},
@@ -52,6 +55,9 @@ func TestUnsupported(t *testing.T) {
 			}
 			if e.Contact.Address != "ada" {
 				t.Errorf("contact %+v", e.Contact)
+			}
+			if want := map[bool]string{true: "1"}[c.ev == content]; e.Message.ProviderID != want {
+				t.Errorf("the provider's id is %q, want %q", e.Message.ProviderID, want)
 			}
 		})
 	}
