@@ -86,7 +86,7 @@ func (st *Store) sweepRows(ctx context.Context, rows []due, expiredBy time.Time)
 		_ = batch.Close()
 		return 0, err
 	}
-	if err := st.await(ctx, st.land(batch, h)); err != nil {
+	if err := st.await(ctx, st.land(batch, h, pebble.Sync)); err != nil {
 		return 0, err
 	}
 	return removed, nil
@@ -106,6 +106,7 @@ func (st *Store) encodeSweep(batch *pebble.Batch, rows []due, expiredBy time.Tim
 			if err := batch.Delete(d.row, nil); err != nil {
 				return 0, err
 			}
+			st.stripes.of(d.key.PK).forget(d.key)
 			removed++
 		}
 		if err := batch.Delete(d.entry, nil); err != nil {
