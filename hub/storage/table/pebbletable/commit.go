@@ -54,7 +54,7 @@ func (st *Store) commit(ctx context.Context, id driver.ID, ops []driver.Op, sync
 	if err != nil {
 		return nil, driver.Cost{}, err
 	}
-	h, err := st.hold(ctx, keysOf(ops))
+	h, err := st.hold(ctx, len(ops), func(i int) driver.Key { return ops[i].Key })
 	if err != nil {
 		_ = batch.Close() // of a batch never applied: only frees memory
 		return nil, driver.Cost{}, err
@@ -79,16 +79,6 @@ func (st *Store) commit(ctx context.Context, id driver.ID, ops []driver.Op, sync
 		st.stripes.of(o.Key.PK).learn(id, o)
 	}
 	return st.land(batch, h, sync), cost, nil
-}
-
-func keysOf(ops []driver.Op) func(yield func(driver.Key) bool) {
-	return func(yield func(driver.Key) bool) {
-		for _, o := range ops {
-			if !yield(o.Key) {
-				return
-			}
-		}
-	}
 }
 
 // encode writes the ops into a batch. It copies their values.

@@ -100,21 +100,24 @@ func (s *stripes) of(pk string) *stripe { return &s.all[s.index(pk)] }
 // held is a set of locked stripes.
 type held []*stripe
 
-// hold locks the stripes of all keys, always in the same order, so that two
+// hold locks the stripes of n keys, always in the same order, so that two
 // commits over the same partitions cannot wait for each other.
-func (st *Store) hold(ctx context.Context, keys func(yield func(driver.Key) bool)) (held, error) {
-	indexes := make([]int, 0, 1)
+func (st *Store) hold(ctx context.Context, n int, key func(i int) driver.Key) (held, error) {
+	var few [4]int // most commits have no more, and need no room elsewhere
+	indexes := few[:0]
 	last := ""
-	for k := range keys {
-		if len(indexes) > 0 && k.PK == last {
+	for i := range n {
+		pk := key(i).PK
+		if i > 0 && pk == last {
 			continue
 		}
-		last = k.PK
-		indexes = append(indexes, st.stripes.index(k.PK))
+		last = pk
+		indexes = append(indexes, st.stripes.index(pk))
 	}
 	slices.Sort(indexes)
+	indexes = slices.Compact(indexes)
 	h := make(held, 0, len(indexes))
-	for _, i := range slices.Compact(indexes) {
+	for _, i := range indexes {
 		s := &st.stripes.all[i]
 		select {
 		case <-s.lock:

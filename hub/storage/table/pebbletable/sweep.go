@@ -69,13 +69,7 @@ func (st *Store) dueRows(lower, upper []byte) (rows []due, err error) {
 
 // sweepRows removes what is really expired, as a commit like any other.
 func (st *Store) sweepRows(ctx context.Context, rows []due, expiredBy time.Time) (int, error) {
-	h, err := st.hold(ctx, func(yield func(driver.Key) bool) {
-		for _, d := range rows {
-			if !yield(d.key) {
-				return
-			}
-		}
-	})
+	h, err := st.hold(ctx, len(rows), func(i int) driver.Key { return rows[i].key })
 	if err != nil {
 		return 0, err
 	}
