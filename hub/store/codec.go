@@ -119,6 +119,26 @@ func decodeToken64(token string) ([]byte, bool) {
 // there now and whether this call wrote it.
 func putOrFound(ctx context.Context, rows table.Handle, pk, sk string, value []byte, expires time.Time) (table.Row, bool, error) {
 	version, err := rows.Commit(ctx, table.Put(pk, sk, value).IfAbsent().ExpireAt(expires))
+	return putAfter(version, err, pk, sk, value, expires)
+}
+
+// stepOrFound is putOrFound for a step on the way to a Commit: a row that is
+// written is durable once that one is.
+func stepOrFound(ctx context.Context, rows table.Handle, pk, sk string, value []byte, expires time.Time) (table.Row, bool, error) {
+	version, err := step(ctx, rows, table.Put(pk, sk, value).IfAbsent().ExpireAt(expires))
+	return putAfter(version, err, pk, sk, value, expires)
+}
+
+// step applies an op that a Commit follows: see table.Handle.CommitSteps.
+func step(ctx context.Context, rows table.Handle, op table.Op) (table.Version, error) {
+	versions, err := rows.CommitSteps(ctx, op)
+	if err != nil {
+		return table.Version{}, err
+	}
+	return versions[0], nil
+}
+
+func putAfter(version table.Version, err error, pk, sk string, value []byte, expires time.Time) (table.Row, bool, error) {
 	if err == nil {
 		return table.Row{PK: pk, SK: sk, Value: value, Version: version, Expires: expires}, true, nil
 	}

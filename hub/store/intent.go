@@ -54,7 +54,8 @@ func (c *Client) Intent(ctx context.Context, key model.Random16) (Intent, error)
 }
 
 // PutIntent writes the row unless it is there, and returns the one that is
-// there now and whether this call wrote it.
+// there now and whether this call wrote it. The lane entry that follows makes
+// it durable.
 func (c *Client) PutIntent(ctx context.Context, i Intent) (Intent, bool, error) {
 	value, err := encodePlain(intentSchema, intentHeader{
 		Body: i.Body[:], Conversation: i.Conversation, UUID: i.UUID[:], LaneTail: i.LaneTail, Created: Millis(i.Created),
@@ -62,7 +63,7 @@ func (c *Client) PutIntent(ctx context.Context, i Intent) (Intent, bool, error) 
 	if err != nil {
 		return Intent{}, false, err
 	}
-	row, created, err := putOrFound(ctx, c.rows, "i/"+hexKey(i.Key), "i", value, i.Expires)
+	row, created, err := stepOrFound(ctx, c.rows, "i/"+hexKey(i.Key), "i", value, i.Expires)
 	switch {
 	case err != nil:
 		return Intent{}, false, fmt.Errorf("write intent: %w", err)

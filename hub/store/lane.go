@@ -150,13 +150,14 @@ func activeSK(client model.ClientID, conv model.ConversationID) string {
 	return string(client) + "/" + string(conv)
 }
 
-// PutActive notes that the lane has work.
+// PutActive notes that the lane has work. The lane entry that follows makes it
+// durable.
 func (s *Store) PutActive(ctx context.Context, client model.ClientID, conv model.ConversationID) (ActiveLane, error) {
 	value, err := encodePlain(activeSchema, activeHeader{Since: Millis(s.now())})
 	if err != nil {
 		return ActiveLane{}, err
 	}
-	version, err := s.table.Hub().Commit(ctx, table.Put(activePK(conv), activeSK(client, conv), value))
+	version, err := step(ctx, s.table.Hub(), table.Put(activePK(conv), activeSK(client, conv), value))
 	if err != nil {
 		return ActiveLane{}, fmt.Errorf("note active lane: %w", err)
 	}

@@ -162,7 +162,7 @@ func (c *Client) Outbound(ctx context.Context, conv model.ConversationID, id mod
 }
 
 // CreateOutbound writes the row unless it is there, and returns the row that
-// is there now.
+// is there now. The lane entry that follows makes it durable.
 func (c *Client) CreateOutbound(ctx context.Context, o Outbound) (Outbound, error) {
 	o.noteFinal()
 	pk, sk := conversationPK(o.Conversation), messageSK(o.UUID)
@@ -170,7 +170,7 @@ func (c *Client) CreateOutbound(ctx context.Context, o Outbound) (Outbound, erro
 	if err != nil {
 		return Outbound{}, err
 	}
-	row, created, err := putOrFound(ctx, c.rows, pk, sk, value, o.Expires)
+	row, created, err := stepOrFound(ctx, c.rows, pk, sk, value, o.Expires)
 	switch {
 	case err != nil:
 		return Outbound{}, fmt.Errorf("write message: %w", err)

@@ -26,7 +26,8 @@ type Promise struct {
 func (c *Client) PromisesTogether() bool { return c.rows.StepsTogether() }
 
 // Promise writes the row T and then the row E, which names the number that T
-// gave it. A crash between the two leaves a number that is never used.
+// gave it. A crash between the two leaves a number that is never used. The
+// place in the feed that follows makes both durable.
 func (c *Client) Promise(ctx context.Context, v Conversation, e StoredEvent) (Promise, error) {
 	t, err := c.conversationOp(ctx, v)
 	if err != nil {

@@ -8,7 +8,9 @@ import (
 )
 
 // CommitSteps applies ops in their order, each under its own condition, and
-// returns the version of each row once all are durable.
+// returns the version of each row. It is for rows that a Commit follows: they
+// are durable when that one has returned, and may not be before. Nobody reads
+// them, and no commit stands that began behind them, unless they are.
 //
 // They need not land together, and are not to be relied on to: where several
 // ops in one commit cost more, each is a commit of its own, so that a crash or

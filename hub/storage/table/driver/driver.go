@@ -140,11 +140,15 @@ type Sweeper interface {
 	Sweep(ctx context.Context, expiredBy time.Time) (int, error)
 }
 
-// Stepper is implemented by drivers for which one commit of several ops is
-// cheaper than a commit for each.
+// Stepper is implemented by drivers that keep all commits in one order, for
+// which one commit of several ops is cheaper than a commit for each.
 type Stepper interface {
-	// CommitSteps is Commit, for ops that need not land together but may. Each
-	// is billed as the commit of its own that it would be elsewhere.
+	// CommitSteps is Commit, for ops that need not land together but may, and
+	// that are followed by a commit. Each op is billed as the commit of its own
+	// that it would be elsewhere. It returns before its rows are durable, once
+	// every commit that begins later stands behind them: a crash that takes
+	// them back leaves none of those. Reads wait until the rows are durable,
+	// as ever.
 	CommitSteps(ctx context.Context, id ID, ops []Op) (Cost, error)
 }
 

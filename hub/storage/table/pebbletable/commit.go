@@ -3,6 +3,7 @@ package pebbletable
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -21,28 +22,42 @@ import (
 // cannot survive it. When it does not hold, or there is nothing to write, the
 // answer itself waits until what it tells is durable.
 func (st *Store) Commit(ctx context.Context, id driver.ID, ops []driver.Op) (driver.Cost, error) {
-	cost, err := st.CommitSteps(ctx, id, ops)
+	l, cost, err := st.commit(ctx, id, ops, pebble.Sync)
 	if len(ops) > 1 {
 		cost.WriteUnits *= 2 // a transaction
 	}
-	return cost, err
+	if err != nil || l == nil {
+		return cost, err
+	}
+	return cost, st.await(ctx, l)
 }
 
-// CommitSteps implements driver.Stepper: one batch and one sync serve all ops.
+// CommitSteps implements driver.Stepper: one batch serves all ops, and the
+// sync of the commit that follows.
 func (st *Store) CommitSteps(ctx context.Context, id driver.ID, ops []driver.Op) (driver.Cost, error) {
+	l, cost, err := st.commit(ctx, id, ops, pebble.NoSync)
+	if err != nil || l == nil {
+		return cost, err
+	}
+	return cost, st.wait(ctx, l)
+}
+
+// commit judges the ops and begins to apply them. Without a landing there was
+// nothing to write, or the error says why not.
+func (st *Store) commit(ctx context.Context, id driver.ID, ops []driver.Op, sync *pebble.WriteOptions) (*landing, driver.Cost, error) {
 	if err := st.ready(ctx); err != nil {
-		return driver.Cost{}, err
+		return nil, driver.Cost{}, err
 	}
 	// The batch does not depend on what the conditions find, so it is made
 	// before the lock, and before the caller can have its values back.
 	batch, err := st.encode(id, ops)
 	if err != nil {
-		return driver.Cost{}, err
+		return nil, driver.Cost{}, err
 	}
-	h, err := st.hold(ctx, keysOf(ops))
+	h, err := st.hold(ctx, len(ops), func(i int) driver.Key { return ops[i].Key })
 	if err != nil {
 		_ = batch.Close() // of a batch never applied: only frees memory
-		return driver.Cost{}, err
+		return nil, driver.Cost{}, err
 	}
 	conflict, cost, err := st.judge(ops)
 	if err != nil || conflict != nil || batch.Empty() {
@@ -50,27 +65,20 @@ func (st *Store) CommitSteps(ctx context.Context, id driver.ID, ops []driver.Op)
 		h.release()
 		_ = batch.Close()
 		if err != nil {
-			return driver.Cost{}, err
+			return nil, driver.Cost{}, err
 		}
 		if err := st.await(ctx, seen...); err != nil {
-			return cost, err
+			return nil, cost, err
 		}
 		if conflict != nil {
-			return cost, conflict
+			return nil, cost, conflict
 		}
-		return cost, nil
+		return nil, cost, nil
 	}
-	return cost, st.await(ctx, st.land(batch, h))
-}
-
-func keysOf(ops []driver.Op) func(yield func(driver.Key) bool) {
-	return func(yield func(driver.Key) bool) {
-		for _, o := range ops {
-			if !yield(o.Key) {
-				return
-			}
-		}
+	for _, o := range ops {
+		st.stripes.of(o.Key.PK).learn(id, o)
 	}
+	return st.land(batch, h, sync), cost, nil
 }
 
 // encode writes the ops into a batch. It copies their values.
@@ -126,14 +134,20 @@ func (st *Store) judge(ops []driver.Op) (*driver.ConflictError, driver.Cost, err
 		if o.Cond.Kind == driver.CondAny {
 			continue
 		}
+		if k := st.stripes.of(o.Key.PK).know(o.Key); k != nil && holds(o.Cond, k.version, k.expires) {
+			found[i] = k.size
+			continue
+		}
 		row, err := st.lookup(o.Key)
 		if err != nil {
 			return nil, driver.Cost{}, err
 		}
+		held := o.Cond.Kind == driver.CondAbsent
 		if row != nil {
 			found[i] = billedSize(row.Key, len(row.Value))
+			held = holds(o.Cond, row.Version, row.Expires)
 		}
-		if !holds(o.Cond, row) {
+		if !held {
 			conflict = &driver.ConflictError{Index: i, Found: row}
 			break
 		}
@@ -141,42 +155,15 @@ func (st *Store) judge(ops []driver.Op) (*driver.ConflictError, driver.Cost, err
 	return conflict, commitCost(ops, found), nil
 }
 
-func holds(c driver.Cond, row *driver.Row) bool {
-	present := row != nil && (row.Expires.IsZero() || c.ExpiredBy.IsZero() || row.Expires.After(c.ExpiredBy))
+// holds reports whether the condition holds of a row.
+func holds(c driver.Cond, version driver.ID, expires time.Time) bool {
+	present := expires.IsZero() || c.ExpiredBy.IsZero() || expires.After(c.ExpiredBy)
 	switch c.Kind {
 	case driver.CondAbsent:
 		return !present
 	case driver.CondVersion:
-		return present && row.Version == c.Version
+		return present && version == c.Version
 	case driver.CondAny:
 	}
 	return true
-}
-
-// land applies the batch on a goroutine of its own and takes over the stripes
-// and the batch. A caller can leave when its context ends, and when the store
-// fails; the goroutine may then be parked inside Pebble for good.
-func (st *Store) land(batch *pebble.Batch, h held) *landing {
-	l := &landing{durable: make(chan struct{})}
-	h.announce(l) // before any reader can see a row of the batch
-	st.landings.Go(func() {
-		defer func() {
-			// Pebble panics on errors that it cannot return.
-			if r := recover(); r != nil {
-				st.fail(fmt.Errorf("apply commit: panic: %v", r))
-			}
-		}()
-		if err := st.db.ApplyNoSyncWait(batch, pebble.Sync); err != nil {
-			st.fail(fmt.Errorf("apply commit: %w", err))
-			return
-		}
-		h.release()
-		if err := batch.SyncWait(); err != nil {
-			st.fail(fmt.Errorf("sync commit: %w", err))
-			return
-		}
-		close(l.durable)
-		_ = batch.Close()
-	})
-	return l
 }

@@ -70,20 +70,38 @@ func (p *promises) write(ctx context.Context, rows table.Handle, writer, valueSi
 	}
 }
 
+// follow makes steps of two rows and then a commit, until a call fails. Only
+// the commit promises anything, and all three rows.
+func (p *promises) follow(ctx context.Context, rows table.Handle, valueSize int) error {
+	value := make([]byte, valueSize)
+	for n := 0; ; n++ {
+		sk := fmt.Sprintf("!-%06d", n)
+		v, err := rows.CommitSteps(ctx, table.Put("left", sk, value).IfAbsent(), table.Put("right", sk, value))
+		if err != nil {
+			return err
+		}
+		if _, err := rows.Commit(ctx, table.Put("after", sk, nil).IfAbsent()); err != nil {
+			return err
+		}
+		p.keep(sk, v[0])
+	}
+}
+
 // read keeps what it is shown, until a call fails. A pair that will be deleted
 // again promises nothing by being seen.
 func (p *promises) read(ctx context.Context, rows table.Handle) error {
-	for {
-		page, err := rows.Query(ctx, table.Query{PK: "left", Limit: 4, Reverse: true})
+	for round := 0; ; round++ {
+		from, to := "0", "" // commits
+		if round%2 == 1 {
+			from, to = "!", "0" // steps
+		}
+		page, err := rows.Query(ctx, table.Query{PK: "left", From: from, To: to, Limit: 4, Reverse: true})
 		if err != nil {
 			return err
 		}
 		for _, r := range page.Rows {
 			var writer, n int
-			if _, err := fmt.Sscanf(r.SK, "%d-%d", &writer, &n); err != nil {
-				return err
-			}
-			if n%4 != 3 {
+			if _, err := fmt.Sscanf(r.SK, "%d-%d", &writer, &n); err != nil || n%4 != 3 {
 				p.keep(r.SK, r.Version)
 			}
 		}
@@ -99,7 +117,7 @@ func check(t *testing.T, fs vfs.FS, promised map[string]table.Version) {
 	}
 	tab := table.New(store, nil)
 	found := map[string]map[string]table.Version{}
-	for _, pk := range []string{"left", "right"} {
+	for _, pk := range []string{"left", "right", "after"} {
 		found[pk] = map[string]table.Version{}
 		q := table.Query{PK: pk, Limit: table.MaxLimit}
 		for {
@@ -124,6 +142,11 @@ func check(t *testing.T, fs vfs.FS, promised map[string]table.Version) {
 	for sk, v := range found["left"] {
 		if found["right"][sk] != v {
 			t.Errorf("row %s came without its other half", sk)
+		}
+	}
+	for sk := range found["after"] {
+		if _, ok := found["left"][sk]; !ok {
+			t.Errorf("row %s came without the steps before it", sk)
 		}
 	}
 	if len(found["left"]) != len(found["right"]) {
@@ -158,6 +181,7 @@ func TestPowerLoss(t *testing.T) {
 			// Small rows keep to one log; large ones rotate and flush it.
 			wg.Go(func() { stopped(p.write(ctx, tab.Hub(), writer, 100<<(2*(life%4)))) })
 		}
+		wg.Go(func() { stopped(p.follow(ctx, tab.Hub(), 100<<(2*(life%4)))) })
 		wg.Go(func() { stopped(p.read(ctx, tab.Hub())) })
 		var points []crash
 		for range crashes {

@@ -148,25 +148,6 @@ func (st *Store) settled(ctx context.Context, pk string) error {
 	return st.await(ctx, newest)
 }
 
-// await returns nil once all the commits are durable.
-func (st *Store) await(ctx context.Context, landings ...*landing) error {
-	for _, l := range landings {
-		select {
-		case <-l.durable:
-			continue
-		default:
-		}
-		select {
-		case <-l.durable:
-		case <-ctx.Done():
-			return st.ended(ctx, "wait for the disk")
-		case <-st.failed:
-			return st.failure()
-		}
-	}
-	return nil
-}
-
 // readError gives an error of Pebble its code, and names the damaged file.
 func (st *Store) readError(err error) error {
 	if !pebble.IsCorruptionError(err) {

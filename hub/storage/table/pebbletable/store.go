@@ -13,6 +13,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -47,6 +48,8 @@ type Store struct {
 	trouble  func(error)
 	stripes  *stripes
 	landings sync.WaitGroup
+	unsynced atomic.Uint64 // commits applied that left their sync to a later one
+	covered  atomic.Uint64 // of those, the first so many are durable
 
 	failOnce sync.Once
 	failed   chan struct{} // closed after failErr is set
@@ -56,6 +59,7 @@ type Store struct {
 var (
 	_ driver.Driver  = (*Store)(nil)
 	_ driver.Sweeper = (*Store)(nil)
+	_ driver.Stepper = (*Store)(nil)
 )
 
 // Open opens the store in dir and creates it, with mode 0700, when there is

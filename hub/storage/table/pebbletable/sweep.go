@@ -69,13 +69,7 @@ func (st *Store) dueRows(lower, upper []byte) (rows []due, err error) {
 
 // sweepRows removes what is really expired, as a commit like any other.
 func (st *Store) sweepRows(ctx context.Context, rows []due, expiredBy time.Time) (int, error) {
-	h, err := st.hold(ctx, func(yield func(driver.Key) bool) {
-		for _, d := range rows {
-			if !yield(d.key) {
-				return
-			}
-		}
-	})
+	h, err := st.hold(ctx, len(rows), func(i int) driver.Key { return rows[i].key })
 	if err != nil {
 		return 0, err
 	}
@@ -86,7 +80,7 @@ func (st *Store) sweepRows(ctx context.Context, rows []due, expiredBy time.Time)
 		_ = batch.Close()
 		return 0, err
 	}
-	if err := st.await(ctx, st.land(batch, h)); err != nil {
+	if err := st.await(ctx, st.land(batch, h, pebble.Sync)); err != nil {
 		return 0, err
 	}
 	return removed, nil
@@ -106,6 +100,7 @@ func (st *Store) encodeSweep(batch *pebble.Batch, rows []due, expiredBy time.Tim
 			if err := batch.Delete(d.row, nil); err != nil {
 				return 0, err
 			}
+			st.stripes.of(d.key.PK).forget(d.key)
 			removed++
 		}
 		if err := batch.Delete(d.entry, nil); err != nil {

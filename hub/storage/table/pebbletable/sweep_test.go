@@ -1,6 +1,7 @@
 package pebbletable
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -74,4 +75,44 @@ func TestSweepEmptiesItsIndex(t *testing.T) {
 		}
 	}
 	sweep(late, 1, 0)
+}
+
+// TestSweptIsNotKnown: a row that was changed under its version, and is swept,
+// has no version any more; one that was put or deleted meanwhile has another.
+func TestSweptIsNotKnown(t *testing.T) {
+	st := openOn(t, vfs.NewMem())
+	end := time.Unix(6_000_000, 0).UTC()
+	for name, change := range map[string]func(driver.Op) error{
+		"swept": func(driver.Op) error {
+			_, err := st.Sweep(t.Context(), end)
+			return err
+		},
+		"put over": func(o driver.Op) error {
+			_, err := st.Commit(t.Context(), driver.ID{3}, []driver.Op{{Kind: driver.OpPut, Key: o.Key}})
+			return err
+		},
+		"deleted": func(o driver.Op) error {
+			_, err := st.Commit(t.Context(), driver.ID{3}, []driver.Op{{Kind: driver.OpDelete, Key: o.Key}})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := driver.Op{Kind: driver.OpPut, Key: driver.Key{PK: name, SK: "s"}, Expires: end}
+			if _, err := st.Commit(t.Context(), driver.ID{1}, []driver.Op{o}); err != nil {
+				t.Fatal(err)
+			}
+			for id := byte(1); id <= 2; id++ {
+				o.Cond = driver.Cond{Kind: driver.CondVersion, Version: driver.ID{id}}
+				if id == 2 {
+					if err := change(o); err != nil {
+						t.Fatal(err)
+					}
+				}
+				_, err := st.Commit(t.Context(), driver.ID{id + 1}, []driver.Op{o})
+				if _, conflict := errors.AsType[*driver.ConflictError](err); conflict != (id == 2) || !conflict && err != nil {
+					t.Errorf("a put over version %d gave %v", id, err)
+				}
+			}
+		})
+	}
 }

@@ -82,7 +82,7 @@ func (w *watched) Done() <-chan struct{} {
 // with its context, and is the right one once the disk has gone on.
 func TestNothingIsShownBeforeItsSync(t *testing.T) {
 	put, gone := driver.Key{PK: "p", SK: "put"}, driver.Key{PK: "p", SK: "gone"}
-	old, fresh := driver.ID{1}, driver.ID{2}
+	fresh := driver.ID{2}
 	check := func(key driver.Key, cond driver.Cond) func(context.Context, *Store) error {
 		return func(ctx context.Context, st *Store) error {
 			_, err := st.Commit(ctx, driver.ID{9}, []driver.Op{{Kind: driver.OpCheck, Key: key, Cond: cond}})
@@ -131,51 +131,72 @@ func TestNothingIsShownBeforeItsSync(t *testing.T) {
 	}
 	for name, l := range looks {
 		t.Run(name, func(t *testing.T) {
-			disk := newSlowDisk()
-			st := openOn(t, disk)
-			if _, err := st.Commit(t.Context(), old, []driver.Op{{Kind: driver.OpPut, Key: gone}}); err != nil {
-				t.Fatal(err)
-			}
-			disk.mu.Lock()
-			written := make(chan error, 1)
-			go func() {
-				_, err := st.Commit(t.Context(), fresh, []driver.Op{
-					{Kind: driver.OpPut, Key: put}, {Kind: driver.OpDelete, Key: gone},
-				})
-				written <- err
-			}()
-			untilApplied(t, st, put, true)
-
-			// One look gives up, another stays.
-			ctx, cancel := context.WithCancel(t.Context())
-			impatient := &watched{Context: ctx, waiting: make(chan struct{})}
-			patient := &watched{Context: t.Context(), waiting: make(chan struct{})}
-			gaveUp, answered := make(chan error, 1), make(chan error, 1)
-			go func() { gaveUp <- l.look(impatient, st) }()
-			go func() { answered <- l.look(patient, st) }()
-			for _, w := range []*watched{impatient, patient} {
-				select {
-				case <-w.waiting:
-				case err := <-gaveUp:
-					t.Fatalf("answered before the sync: %v", err)
-				case err := <-answered:
-					t.Fatalf("answered before the sync: %v", err)
-				case err := <-written:
-					t.Fatalf("acknowledged before the sync: %v", err)
-				}
-			}
-			cancel()
-			if err := <-gaveUp; !model.Is(err, model.Unavailable) {
-				t.Errorf("after its context: %v, want code %q", err, model.Unavailable)
-			}
-			disk.mu.Unlock()
-			if err := <-written; err != nil {
-				t.Errorf("commit: %v", err)
-			}
-			if err := <-answered; !l.want(err) {
-				t.Errorf("after the sync: %v", err)
-			}
+			nothingIsShown(t, l.look, l.want, (*Store).Commit, true)
 		})
+		t.Run(name+", left to a later sync", func(t *testing.T) {
+			nothingIsShown(t, l.look, l.want, (*Store).CommitSteps, false)
+		})
+	}
+}
+
+// nothingIsShown looks at what a commit has written; waits says whether the
+// commit itself returns only once the disk goes on.
+func nothingIsShown(t *testing.T, look func(context.Context, *Store) error, want func(error) bool,
+	commit func(*Store, context.Context, driver.ID, []driver.Op) (driver.Cost, error), waits bool,
+) {
+	t.Helper()
+	put, gone := driver.Key{PK: "p", SK: "put"}, driver.Key{PK: "p", SK: "gone"}
+	old, fresh := driver.ID{1}, driver.ID{2}
+	disk := newSlowDisk()
+	st := openOn(t, disk)
+	if _, err := st.Commit(t.Context(), old, []driver.Op{{Kind: driver.OpPut, Key: gone}}); err != nil {
+		t.Fatal(err)
+	}
+	disk.mu.Lock()
+	written := make(chan error, 1)
+	go func() {
+		_, err := commit(st, t.Context(), fresh, []driver.Op{
+			{Kind: driver.OpPut, Key: put}, {Kind: driver.OpDelete, Key: gone},
+		})
+		written <- err
+	}()
+	untilApplied(t, st, put, true)
+	if !waits {
+		if err := <-written; err != nil {
+			t.Fatalf("commit: %v", err)
+		}
+	}
+
+	// One look gives up, another stays.
+	ctx, cancel := context.WithCancel(t.Context())
+	impatient := &watched{Context: ctx, waiting: make(chan struct{})}
+	patient := &watched{Context: t.Context(), waiting: make(chan struct{})}
+	gaveUp, answered := make(chan error, 1), make(chan error, 1)
+	go func() { gaveUp <- look(impatient, st) }()
+	go func() { answered <- look(patient, st) }()
+	for _, w := range []*watched{impatient, patient} {
+		select {
+		case <-w.waiting:
+		case err := <-gaveUp:
+			t.Fatalf("answered before the sync: %v", err)
+		case err := <-answered:
+			t.Fatalf("answered before the sync: %v", err)
+		case err := <-written:
+			t.Fatalf("acknowledged before the sync: %v", err)
+		}
+	}
+	cancel()
+	if err := <-gaveUp; !model.Is(err, model.Unavailable) {
+		t.Errorf("after its context: %v, want code %q", err, model.Unavailable)
+	}
+	disk.mu.Unlock()
+	if waits {
+		if err := <-written; err != nil {
+			t.Errorf("commit: %v", err)
+		}
+	}
+	if err := <-answered; !want(err) {
+		t.Errorf("after the sync: %v", err)
 	}
 }
 
@@ -212,6 +233,36 @@ func TestOneSyncServesAllThatWait(t *testing.T) {
 	// The one that was held up, and one for all who came later.
 	if n := disk.syncs.Load() - before; n > 2 {
 		t.Errorf("%d syncs for %d writers, want at most 2", n, writers)
+	}
+}
+
+// TestStepsLeaveTheirSync makes many commits that leave their sync to a later
+// one, and that one: it syncs once for all, and nobody who reads them syncs
+// again.
+func TestStepsLeaveTheirSync(t *testing.T) {
+	disk := newSlowDisk()
+	st := openOn(t, disk)
+	before := disk.syncs.Load()
+	key := func(n int) driver.Key { return driver.Key{PK: fmt.Sprint(n), SK: "s"} }
+	for n := range 64 {
+		if _, err := st.CommitSteps(t.Context(), driver.ID{byte(n)}, []driver.Op{{Kind: driver.OpPut, Key: key(n)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := disk.syncs.Load() - before; n != 0 {
+		t.Errorf("%d syncs before there was need of one", n)
+	}
+	last := driver.Key{PK: "last", SK: "s"}
+	if _, err := st.Commit(t.Context(), driver.ID{100}, []driver.Op{{Kind: driver.OpPut, Key: last}}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 64 {
+		if _, _, err := st.Get(t.Context(), key(n)); err != nil {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+	if n := disk.syncs.Load() - before; n != 1 {
+		t.Errorf("%d syncs, want that of the last commit", n)
 	}
 }
 
