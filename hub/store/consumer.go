@@ -8,6 +8,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/table"
+	"github.com/channelhub/channelhub/internal/failpoint"
 )
 
 const (
@@ -83,9 +84,11 @@ func (c *Client) Acknowledge(ctx context.Context, name string, marks []Position)
 			if err := c.listConsumer(ctx, name); err != nil {
 				return Consumer{}, err
 			}
+			failpoint.Hit("consumer.after_list")
 		}
 		version, err := c.rows.Commit(ctx, table.Put("u/"+name, "u", value).IfVersion(k.version))
 		if err == nil {
+			failpoint.Hit("consumer.after_row")
 			k.version = version
 			return k, nil
 		}

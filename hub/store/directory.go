@@ -11,6 +11,7 @@ import (
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/seal"
 	"github.com/channelhub/channelhub/hub/storage/table"
+	"github.com/channelhub/channelhub/internal/failpoint"
 )
 
 const (
@@ -194,9 +195,11 @@ func (c *Client) introduce(ctx context.Context, account model.AccountID, address
 			return Directory{}, err
 		}
 	}
+	failpoint.Hit("contact.after_address")
 	if err := c.seal.CreateKey(ctx, seal.ContactKey(contact)); err != nil {
 		return Directory{}, fmt.Errorf("introduce contact: %w", err)
 	}
+	failpoint.Hit("contact.after_key")
 	h := contactHeader{Since: Millis(c.now()), Accounts: []model.AccountID{account}}
 	for _, at := range keys {
 		h.Addresses = append(h.Addresses, bytes.Clone(at[:]))
@@ -209,6 +212,7 @@ func (c *Client) introduce(ctx context.Context, account model.AccountID, address
 	if err != nil {
 		return Directory{}, fmt.Errorf("introduce contact: %w", err)
 	}
+	failpoint.Hit("contact.after_row")
 	if !ours {
 		if err := c.noteWays(ctx, contact, account, keys); err != nil {
 			return Directory{}, err
@@ -218,6 +222,7 @@ func (c *Client) introduce(ctx context.Context, account model.AccountID, address
 	if err != nil {
 		return Directory{}, err
 	}
+	failpoint.Hit("contact.after_directory")
 	return d, c.claimAddresses(ctx, account, keys, d)
 }
 

@@ -146,13 +146,14 @@ func nothingShows(t *testing.T, at place) {
 	})
 	shown := hear(t, h, m)
 	sent, said := speak(t, h, p, m)
+	chatted := chat(t, h, m)
 	mistake(t, h, m)
 	misuse(t, h, m)
 
 	// The paths were real: the client reads what was said.
 	events := h.v1(http.MethodGet, "/v1/events?limit=100", "", nil)
 	want(t, "read the feed", events, http.StatusOK)
-	for _, marker := range append(shown, said...) {
+	for _, marker := range slices.Concat(shown, said, chatted) {
 		if !bytes.Contains(events.body, []byte(marker)) {
 			t.Errorf("the feed does not show %q", marker)
 		}

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	bin = dir
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir, "../../cmd/hub", "../../cmd/hub-plugin-echo")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir, "../../cmd/hub", "../../cmd/hub-plugin-echo", "../../cmd/hub-plugin-webchat")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the programs under test: %v\n%s", err, out)
@@ -92,13 +92,14 @@ access:
     desk: {role: client, client: acme, token: %q}
     ops: {role: operator, token: %q}
     conf: {role: configurator, token: %q}
-plugins: {echo: {path: %s}}
+plugins: {echo: {path: %s}, webchat: {path: %s}}
 clients:
   acme:
     name: %q
     accounts:
       acme-echo: {plugin: echo, config: {reply_url: %q}, secrets: {secret: %q}}
-`, filepath.Join(h.dir, "data"), desk, ops, conf, filepath.Join(bin, "hub-plugin-echo"), name, provider, secret)
+      acme-chat: {plugin: webchat, config: {allowed_origins: [%q], attachments: true, cookies: [campaign]}}
+`, filepath.Join(h.dir, "data"), desk, ops, conf, filepath.Join(bin, "hub-plugin-echo"), filepath.Join(bin, "hub-plugin-webchat"), name, provider, secret, shop)
 	for name, text := range map[string]string{"hub.yaml": config, "more.yaml": more} {
 		if err := os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -21,7 +21,8 @@ import (
 // is killed by package outbound. Steps are one commit on the embedded table, so
 // that there is nothing between them; on DynamoDB there is.
 // Echo sends and takes no files: those sites are on the ways of TestCrashFiles.
-var special = []string{"table.between_steps", "outbound.after_takeover", "outbound.after_dead_letter", "outbound.after_take", "accounts.after_told"}
+var special = []string{"table.between_steps", "outbound.after_takeover", "outbound.after_dead_letter", "outbound.after_take", "accounts.after_told",
+	"consumer.after_list", "consumer.after_row"}
 
 // elsewhere are the beginnings of sites on no way of TestCrash. Here kill
 // TestCrashAuditCopy, TestCrashReplayedLetter and TestCrashFiles; the rest is
@@ -42,7 +43,11 @@ func TestCrash(t *testing.T) {
 		if slices.Contains(special, site) || isJournal(site) || isElsewhere(site) {
 			continue
 		}
-		for _, hit := range []string{"1", "4"} {
+		hits := []string{"1", "4"}
+		if strings.HasPrefix(site, "contact.") {
+			hits[1] = "2" // there are two customers
+		}
+		for _, hit := range hits {
 			t.Run(site+"/"+hit, func(t *testing.T) {
 				t.Parallel()
 				p := newProvider(t)
@@ -282,6 +287,38 @@ func TestCrashDeadLetter(t *testing.T) {
 		t.Errorf("I2: the message went through %v, want failed once", statuses)
 	}
 }
+
+// TestCrashConsumer kills the hub while it notes how far a consumer has read:
+// the consumer goes on where it was, or earlier, and misses nothing.
+func TestCrashConsumer(t *testing.T) {
+	for _, site := range []string{"consumer.after_list", "consumer.after_row"} {
+		t.Run(site, func(t *testing.T) {
+			t.Parallel()
+			h := newHub(t, newProvider(t).URL)
+			h.start("")
+			receive(t, h, []string{"ada"})
+			h.stop()
+			h.start(site + "=kill")
+			lives := h.starts
+			seen := h.events(archive) // with each page the one before it is acknowledged
+			if h.starts == lives && h.quit() == nil {
+				t.Fatal("the hub was not killed while it noted what was read")
+			}
+			h.start("")
+			rest := h.events(archive)
+			if len(seen) != messages || !slices.EqualFunc(rest, seen[len(seen)-min(len(rest), len(seen)):], sameEvent) {
+				t.Errorf("I3: before the crash it read %d of %d events, and then not the last of these, but %d", len(seen), messages, len(rest))
+			}
+			in := map[string]string{"id": "ada-last", "from": "ada", "name": "ada", "text": "one more"}
+			h.eventually("receive a message", func(ctx context.Context) error { return h.post(ctx, in) })
+			if next := h.events(archive); len(next) == 0 || next[len(next)-1].Message.ProviderID != "ada-last" {
+				t.Errorf("I3: what came after the crash is not read: %+v", next)
+			}
+		})
+	}
+}
+
+func sameEvent(a, b event) bool { return a.ID == b.ID }
 
 // TestCrashAccount kills the hub between the row that says what a client is
 // told of its account and the record that tells it: it is told, once.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -153,6 +154,18 @@ func (h *hub) revive() {
 	if h.dead(300 * time.Millisecond) {
 		h.start("")
 	}
+}
+
+// quit asks the hub to end and returns how it did: nil in order.
+func (h *hub) quit() error {
+	_ = h.cmd.Process.Signal(syscall.SIGTERM)
+	if !h.dead(45 * time.Second) {
+		h.t.Fatal("the hub did not end within 45 s of SIGTERM")
+	}
+	if !h.cmd.ProcessState.Success() {
+		return errors.New(h.cmd.ProcessState.String())
+	}
+	return nil
 }
 
 func (h *hub) stop() {

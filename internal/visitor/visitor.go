@@ -135,6 +135,11 @@ func (v *Visitor) Ask(ctx context.Context, fields map[string]any) (message strin
 	}
 }
 
+// Tell sends a frame that nothing need answer.
+func (v *Visitor) Tell(ctx context.Context, fields map[string]any) error {
+	return v.write(ctx, fields)
+}
+
 func (v *Visitor) write(ctx context.Context, fields map[string]any) error {
 	b, err := json.Marshal(fields)
 	if err != nil {
