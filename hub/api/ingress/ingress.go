@@ -198,15 +198,7 @@ func (g *Ingress) take(ctx context.Context, p place, req pluginhost.HTTPRequest)
 // Commit makes what a connector made of a request durable and returns the
 // reply that may then be sent. The journal's replay takes the same way.
 func (g *Ingress) Commit(ctx context.Context, plugin model.PluginID, account model.AccountID, received time.Time, res pluginhost.HTTPResult) (pluginhost.HTTPReply, error) {
-	verified := res.Verified
-	if account != "" {
-		// On an account's own route nothing else can be meant (I8).
-		verified = []model.AccountID{account}
-	}
-	if verified == nil {
-		verified = []model.AccountID{}
-	}
-	errs := g.Inbound.Accept(ctx, inbound.Source{Plugin: plugin, Verified: verified, Received: received}, res.Items)
+	errs := g.Inbound.Accept(ctx, inbound.Source{Plugin: plugin, Verified: counting(res.Verified, account), Received: received}, res.Items)
 	if err := inbound.Worth(errs); err != nil {
 		if !model.CodeOf(err).Temporary() {
 			g.Logger.Error("an event could not be committed", "plugin", plugin, telemetry.FieldAccount, account, "error", err)
@@ -219,6 +211,19 @@ func (g *Ingress) Commit(ctx context.Context, plugin model.PluginID, account mod
 		}
 	}
 	return res.Reply, nil
+}
+
+// counting returns the accounts whose events count: those that the connector
+// verified and, on an account's own route, of them that account alone (I8). It
+// is never nil, which would mean every account.
+func counting(verified []model.AccountID, account model.AccountID) []model.AccountID {
+	out := make([]model.AccountID, 0, len(verified))
+	for _, id := range verified {
+		if account == "" || id == account {
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 // keep puts the request into the journal while the connector is away, if the

@@ -280,8 +280,8 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// TestVerified: an event counts only for the account that the request is for,
-// or whose secret verified it.
+// TestVerified: an event counts only for an account whose secret verified the
+// request and, on an account's own route, for no other than that.
 func TestVerified(t *testing.T) {
 	w := newWorld(t, nil)
 	for name, c := range map[string]struct {
@@ -289,7 +289,9 @@ func TestVerified(t *testing.T) {
 		do   order
 		want int
 	}{
-		"own":                      {"/in/echo/acme-echo", order{Accounts: []string{"acme-echo"}, Key: "1"}, 1},
+		"own, verified":            {"/in/echo/acme-echo", order{Accounts: []string{"acme-echo"}, Verified: []string{"acme-echo"}, Key: "1"}, 1},
+		"own, nothing verified":    {"/in/echo/acme-echo", order{Accounts: []string{"acme-echo"}, Key: "7"}, 0},
+		"own, another verified":    {"/in/echo/acme-echo", order{Accounts: []string{"acme-echo"}, Verified: []string{"other-echo"}, Key: "8"}, 0},
 		"another on this route":    {"/in/echo/other-echo", order{Accounts: []string{"acme-echo"}, Verified: []string{"acme-echo"}, Key: "2"}, 0},
 		"app, verified":            {"/in/echo", order{Accounts: []string{"acme-echo"}, Verified: []string{"acme-echo"}, Key: "3"}, 1},
 		"app, another verified":    {"/in/echo", order{Accounts: []string{"acme-echo"}, Verified: []string{"other-echo"}, Key: "4"}, 0},
@@ -311,7 +313,7 @@ func TestVerified(t *testing.T) {
 func TestStoreFails(t *testing.T) {
 	w := newWorld(t, nil)
 	for n := 0; ; n++ {
-		do := order{Accounts: []string{"acme-echo"}, Key: strconv.Itoa(n), Text: "t"}
+		do := order{Accounts: []string{"acme-echo"}, Verified: []string{"acme-echo"}, Key: strconv.Itoa(n), Text: "t"}
 		before := w.feed()
 		w.disk.fail(n)
 		a := w.post("/in/echo/acme-echo", do)
@@ -341,7 +343,7 @@ func TestStoreFails(t *testing.T) {
 func TestKeysRefuse(t *testing.T) {
 	w := newWorld(t, nil)
 	w.root.Deny(true)
-	do := order{Accounts: []string{"other-echo"}, Key: "1", Text: "t"} // a client whose keys were never used
+	do := order{Accounts: []string{"other-echo"}, Verified: []string{"other-echo"}, Key: "1", Text: "t"} // a client whose keys were never used
 	a := w.post("/in/echo/other-echo", do)
 	if a.Status != 503 || a.Header.Get("Retry-After") == "" {
 		t.Errorf("%d, Retry-After %q, want 503 and a time", a.Status, a.Header.Get("Retry-After"))
