@@ -239,12 +239,43 @@ func TestTrimmedFeed(t *testing.T) {
 		t.Errorf("a cursor below the oldest row: %d %+v", status, p)
 	}
 	var page hubtest.Events
+	if status := r.call(http.MethodGet, "/v1/events?cursor="+p.Oldest, "", &page); status != 200 || p.Oldest == "" || page.Texts() != "t3 t4 t5" {
+		t.Errorf("with the oldest cursor %q: %d %q", p.Oldest, status, page.Texts())
+	}
+	if streamed := r.resume(cursor); streamed.Status != 410 || streamed.Oldest != p.Oldest {
+		t.Errorf("a stream below the oldest row: %+v, want the same oldest %q", streamed, p.Oldest)
+	}
 	if status := r.call(http.MethodGet, "/v1/events", "", &page); status != 200 || page.Texts() != "t3 t4 t5" {
 		t.Errorf("without a cursor: %d %q", status, page.Texts())
 	}
 	if status := r.call(http.MethodGet, "/v1/events?cursor="+page.NextCursor, "", &page); status != 200 || len(page.Data) != 0 {
 		t.Errorf("from there on: %d %q", status, page.Texts())
 	}
+}
+
+// resume asks for a stream behind a cursor that is refused.
+func (r *rooms) resume(cursor string) hubtest.Problem {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, r.server.URL+"/v1/events", http.NoBody)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer x")
+	req.Header.Set("Accept", "text/event-stream")
+	req.Header.Set("Last-Event-ID", cursor)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var p hubtest.Problem
+	if resp.StatusCode < 400 {
+		r.t.Fatalf("a stream begins: %d", resp.StatusCode)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
+		r.t.Fatal(err)
+	}
+	return p
 }
 
 // TestLongForgottenStretch: a call does not read for ever where nothing is left
