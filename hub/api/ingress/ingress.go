@@ -93,13 +93,19 @@ type place struct {
 	known   bool // the connector has described itself
 }
 
+// caller is who sends to this place, as refusals are counted. All places that
+// there are not count as one.
+func (p place) caller(address string) caller {
+	return caller{address: address, plugin: p.plugin, account: p.account.ID}
+}
+
 func (g *Ingress) serve(w http.ResponseWriter, r *http.Request) {
-	from := remoteHost(r)
+	p, err := g.place(r)
+	from := p.caller(remoteHost(r))
 	if wait := g.refused.blocked(from, g.Now()); wait > 0 {
-		web.Fail(w, r, &model.Error{Code: model.Throttled, Detail: "Too many requests from this address were refused.", RetryAfter: wait})
+		web.Fail(w, r, &model.Error{Code: model.Throttled, Detail: "Too many requests from this address to this route were refused.", RetryAfter: wait})
 		return
 	}
-	p, err := g.place(r)
 	if err != nil {
 		g.refused.note(from, g.Now())
 		web.Fail(w, r, err)
@@ -128,21 +134,23 @@ func (g *Ingress) serve(w http.ResponseWriter, r *http.Request) {
 
 // place finds the route, or why there is none.
 func (g *Ingress) place(r *http.Request) (place, error) {
-	p := place{plugin: model.PluginID(r.PathValue("plugin"))}
-	if !g.Configured(p.plugin) {
+	var p place
+	plugin := model.PluginID(r.PathValue("plugin"))
+	if !g.Configured(plugin) {
 		return p, errNoRoute
 	}
 	mount := pluginhost.MountInApp
 	if id := model.AccountID(r.PathValue("account")); id != "" {
 		acct, ok := g.Accounts.Account(id)
-		if !ok || acct.Plugin != p.plugin || !acct.Enabled {
+		if !ok || acct.Plugin != plugin || !acct.Enabled {
 			return p, errNoRoute
 		}
+		p.plugin, p.account, mount = plugin, acct, pluginhost.MountInAccount
 		if g.Accounts.Status(id).State == accounts.Paused {
 			return p, &model.Error{Code: model.Unavailable, Op: "find route", Detail: "An operator paused this account. Try again later.", RetryAfter: time.Minute}
 		}
-		p.account, mount = acct, pluginhost.MountInAccount
 	}
+	p.plugin = plugin
 	d, ok := g.Connectors.Describe(p.plugin)
 	if !ok {
 		return p, nil // it never ran: the call below says so

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +43,14 @@ type world struct {
 	accounts  *accounts.Registry
 	connector *connector
 	server    *httptest.Server
+	stands    atomic.Pointer[time.Time] // where the ingress's clock stands; nil: it goes
+}
+
+func (w *world) now() time.Time {
+	if at := w.stands.Load(); at != nil {
+		return *at
+	}
+	return time.Now()
 }
 
 func newWorld(t *testing.T, journal ingress.Journal) *world {
@@ -69,6 +78,7 @@ func newWorld(t *testing.T, journal ingress.Journal) *world {
 		Accounts: w.accounts, Connectors: w.connector, Inbound: in, Journal: journal,
 		Configured:  func(id model.PluginID) bool { return id == "echo" },
 		ExternalURL: func() string { return "https://hub.example" },
+		Now:         w.now,
 	})
 	mux := http.NewServeMux()
 	g.Routes(mux)
@@ -469,20 +479,46 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
-// TestRefusals: an address whose requests are refused all the time is held off,
-// and one whose requests verify never is.
+// TestRefusals: who is refused all the time on a route is held off there, and
+// whose requests verify never is. A provider's address serves many: other routes
+// are not held off with it.
 func TestRefusals(t *testing.T) {
 	w := newWorld(t, nil)
+	at := time.Now()
+	w.stands.Store(&at)
 	for range 100 {
 		if a := w.post("/in/echo/acme-echo", order{}); a.Status != 200 {
 			t.Fatalf("a good request: %d", a.Status)
 		}
 	}
-	var last hubtest.Answer
-	for range 61 {
-		last = w.post("/in/echo/acme-echo", order{Status: 401})
+	pass := map[string]int{"/in/echo/acme-echo": 200, "/in/echo/other-echo": 200, "/in/echo": 200, "/in/echo/nowhere": 404, "/in/nothing": 404}
+	for _, flood := range []struct {
+		path string
+		held []string // with it
+	}{
+		{"/in/echo/acme-echo", []string{"/in/echo/acme-echo"}},
+		{"/in/echo", []string{"/in/echo"}},
+		{"/in/echo/nowhere", []string{"/in/echo/nowhere", "/in/nothing"}},
+	} {
+		var last hubtest.Answer
+		for range 61 {
+			last = w.post(flood.path, order{Status: 401})
+		}
+		if last.Status != 429 || last.Header.Get("Retry-After") == "" {
+			t.Errorf("behind 60 refusals at %s: %d, Retry-After %q", flood.path, last.Status, last.Header.Get("Retry-After"))
+		}
+		for _, path := range flood.held {
+			pass[path] = 429
+		}
+		for path, want := range pass {
+			if a := w.post(path, order{}); a.Status != want {
+				t.Errorf("behind refusals at %s, %s: %d, want %d", flood.path, path, a.Status, want)
+			}
+		}
 	}
-	if last.Status != 429 || last.Header.Get("Retry-After") == "" {
-		t.Errorf("behind 60 refusals: %d, Retry-After %q", last.Status, last.Header.Get("Retry-After"))
+	later := at.Add(11 * time.Second)
+	w.stands.Store(&later)
+	if a := w.post("/in/echo/acme-echo", order{}); a.Status != 200 {
+		t.Errorf("behind the window: %d", a.Status)
 	}
 }
