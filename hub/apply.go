@@ -83,13 +83,11 @@ func startFaults(faults []model.Fault) error {
 // openAccount tells the connector of an account, and notes how that went.
 func (h *Hub) openAccount(ctx context.Context, acct accounts.Account) {
 	if !acct.Enabled {
+		h.unread.Delete(acct.ID)
 		h.move(acct.ID, accounts.Disabled, "disabled in configuration")
 		return
 	}
-	_, paused, err := h.store.Override(ctx, store.AccountOff, string(acct.ID))
-	if err != nil {
-		h.log.Warn("an account's override could not be read", telemetry.FieldAccount, acct.ID, "error", err)
-	}
+	pause, paused := h.pauseOf(ctx, acct.ID)
 	if _, ok := h.config.Load().Plugins[acct.Plugin]; !ok {
 		h.move(acct.ID, accounts.PluginAway, "the plugin is not configured")
 		return
@@ -99,27 +97,23 @@ func (h *Hub) openAccount(ctx context.Context, acct accounts.Account) {
 	if paused {
 		// Before it opens: what waits in its lanes would leave in between. From
 		// here it stays paused, whatever comes of the opening.
-		h.move(acct.ID, accounts.Paused, pausedDetail)
+		h.move(acct.ID, accounts.Paused, pause)
 	}
 	// A paused account is open at the connector: it takes what comes in.
 	addresses, err := h.plugins.OpenAccount(ctx, acct.Plugin, settingsOf(acct))
 	h.opened(ctx, acct, addresses, err)
 }
 
-const pausedDetail = "paused by an operator"
-
 // opened notes how the opening of an account went, and claims its addresses
-// at the provider: one address belongs to one account of the fleet.
+// at the provider: one address belongs to one account of the fleet. An account
+// that is paused stays so: none of these moves leads out of it.
 func (h *Hub) opened(ctx context.Context, acct accounts.Account, addresses []string, err error) {
 	for i := 0; err == nil && i < len(addresses); i++ {
 		err = h.store.ClaimAccountAddress(ctx, acct.Plugin, addresses[i],
 			store.AccountAddress{Client: acct.Client, Account: acct.ID},
 			func(a store.AccountAddress) bool { _, ok := h.accounts.Account(a.Account); return !ok })
 	}
-	paused := h.accounts.Status(acct.ID).State == accounts.Paused
 	switch {
-	case paused && (err == nil || model.Is(err, model.Unavailable)):
-		// It stays paused, whatever its connector does.
 	case err == nil:
 		h.move(acct.ID, accounts.Open, "")
 	case model.Is(err, model.Unavailable):
@@ -155,7 +149,7 @@ func (h *Hub) pluginChanged(s pluginhost.PluginStatus) {
 	h.metrics.PluginState(string(s.ID), string(s.State))
 	away := !slices.Contains([]pluginhost.State{pluginhost.StateRunning, pluginhost.StateUnhealthy}, s.State)
 	for _, acct := range h.accounts.Accounts("") {
-		if acct.Plugin == s.ID && acct.Enabled && away && h.accounts.Status(acct.ID).State != accounts.Paused {
+		if acct.Plugin == s.ID && acct.Enabled && away {
 			h.move(acct.ID, accounts.PluginAway, "the connector is "+string(s.State))
 		}
 	}

@@ -73,7 +73,8 @@ type Hub struct {
 	places   func(model.ClientID) error // removes where a client's files were; nil: not ours to do
 	accounts *accounts.Registry
 	teller   *accounts.Teller
-	quiet    func() // ends the teller; nil before start
+	quiet    func()   // ends the teller; nil before start
+	unread   sync.Map // the accounts whose override could not be read
 	tokens   *access.Tokens
 	plugins  *pluginhost.Host
 	media    *media.Media
@@ -280,6 +281,7 @@ func (h *Hub) start(ctx context.Context, background *sync.WaitGroup, run context
 	background.Go(func() { h.eraser.Run(run) })
 	background.Go(func() { h.keeper.Run(run) })
 	background.Go(func() { h.watchAccounts(run) })
+	background.Go(func() { h.watchUnread(run) })
 	background.Go(func() { h.watch(run) })
 	// That connectors end with the hub is no news of their accounts.
 	telling, quiet := context.WithCancel(run)

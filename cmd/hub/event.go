@@ -84,15 +84,18 @@ func (t *tail) follow(ctx context.Context) error {
 			return shown
 		})
 		reached = reached || errors.Is(err, io.ErrUnexpectedEOF)
-		switch over := ctx.Err() != nil || t.enough(); {
-		case over:
+		said := "the stream broke off; reading on"
+		switch oldest := oldestOf(err); {
+		case ctx.Err() != nil || t.enough():
 			return nil
 		case shown != nil:
 			return shown
+		case oldest != "":
+			t.last, said = oldest, "events that went by meanwhile are past their retention; reading on at the oldest that is kept"
 		case !reached || refusedForGood(err):
 			return err
 		}
-		if _, err := fmt.Fprintln(t.talk, "the stream broke off; reading on"); err != nil {
+		if _, err := fmt.Fprintln(t.talk, said); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
 		select {
@@ -102,6 +105,15 @@ func (t *tail) follow(ctx context.Context) error {
 		}
 		pause = min(2*pause, maxPause)
 	}
+}
+
+// oldestOf is the cursor to read on with where the place of the last event is
+// gone; "" when that is not what is wrong.
+func oldestOf(err error) string {
+	if p, ok := errors.AsType[*remote.ProblemError](err); ok && p.Status == http.StatusGone {
+		return p.Oldest
+	}
+	return ""
 }
 
 // refusedForGood reports whether the hub refused a call that it will not take

@@ -67,6 +67,13 @@ func TestStates(t *testing.T) {
 	if !r.Move("acme-a", accounts.Paused, "", at) || r.Move("acme-a", accounts.BadCredentials, "", at) {
 		t.Error("a paused account took the word of its provider")
 	}
+	for _, to := range []accounts.State{
+		accounts.Open, accounts.Degraded, accounts.PluginAway, accounts.Refused, accounts.Blocked, accounts.Unreachable,
+	} {
+		if r.Move("acme-a", to, "", at) {
+			t.Errorf("a paused account became %s, and nobody resumed it", to)
+		}
+	}
 	r.Replace(set("acme-a", "acme-b"))
 	if got := r.Status("acme-a").State; got != accounts.Paused {
 		t.Errorf("a reload made it %s", got)
@@ -75,6 +82,26 @@ func TestStates(t *testing.T) {
 	r.Replace(set("acme-a"))
 	if got := r.Status("acme-a").State; got != accounts.Closed {
 		t.Errorf("an account that was away comes back %s", got)
+	}
+}
+
+// TestAPauseIsNeverLost: whatever is found out of an account while an operator
+// pauses it, it ends paused, and goes on only when it is resumed.
+func TestAPauseIsNeverLost(t *testing.T) {
+	r := accounts.NewRegistry()
+	r.Replace(set("acme-a"))
+	for range 200 {
+		var wg sync.WaitGroup
+		for _, to := range []accounts.State{accounts.Open, accounts.PluginAway, accounts.Open, accounts.Degraded, accounts.Paused} {
+			wg.Go(func() { r.Move("acme-a", to, "", time.Now()) })
+		}
+		wg.Wait()
+		if got := r.Status("acme-a").State; got != accounts.Paused {
+			t.Fatalf("a paused account is %s", got)
+		}
+		if !r.Move("acme-a", accounts.Closed, "", time.Now()) {
+			t.Fatal("it cannot be resumed")
+		}
 	}
 }
 

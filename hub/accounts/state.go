@@ -24,12 +24,14 @@ const (
 	Unreachable    State = "unreachable"     // the provider cannot be reached
 )
 
-// moves is the table of legal state moves.
+// moves is the table of legal state moves. Out of Paused nothing leads but its
+// end, which is Closed, and configuration: whoever found out meanwhile how the
+// account fares cannot lift what an operator decided.
 var moves = map[State][]State{
 	Closed:         {Open, Paused, Disabled, PluginAway, Refused},
 	Open:           {Closed, Degraded, Paused, Disabled, PluginAway, Refused, BadCredentials, Blocked, Unreachable},
 	Degraded:       {Closed, Open, Paused, Disabled, PluginAway, Refused, BadCredentials, Blocked, Unreachable},
-	Paused:         {Closed, Open, Disabled, PluginAway},
+	Paused:         {Closed, Disabled},
 	Disabled:       {Closed, Open, Paused, PluginAway},
 	PluginAway:     {Closed, Open, Paused, Disabled, Refused},
 	Refused:        {Closed, Open, Paused, Disabled, PluginAway},

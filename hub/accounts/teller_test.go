@@ -82,6 +82,7 @@ func TestTellerTellsEachChangeOnce(t *testing.T) {
 	x.restart()
 	x.pass(2 * time.Second)
 	x.told("open degraded", "degraded paused")
+	x.move(accounts.Closed)
 	x.move(accounts.Open)
 	x.pass(2 * time.Second)
 	x.told("open degraded", "degraded paused", "paused open")

@@ -41,6 +41,7 @@ type Problem struct {
 		Detail  string `json:"detail"`
 	} `json:"faults"`
 	RequestID string `json:"request_id"`
+	Oldest    string `json:"oldest"`
 }
 
 // Fields lists where the faults are, in order, separated by spaces.

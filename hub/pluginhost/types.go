@@ -38,9 +38,11 @@ type HTTPReply struct {
 // HTTPResult is what a connector made of one request. The reply may be sent
 // only after every item is durable.
 type HTTPResult struct {
-	Reply    HTTPReply
-	Items    []Item
-	Verified []model.AccountID // accounts whose secret verified the request
+	Reply HTTPReply
+	Items []Item
+	// Verified are the accounts whose secret verified the request. On an
+	// account-level route that is the account itself or none.
+	Verified []model.AccountID
 }
 
 // SocketFrame is a text frame from a browser.

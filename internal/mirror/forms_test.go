@@ -19,8 +19,9 @@ import (
 type provider struct {
 	url string
 
-	mu  sync.Mutex
-	got map[string]posted // by message
+	mu   sync.Mutex
+	got  map[string]posted // by message
+	cuts bool              // it takes what is posted, and breaks off before it answers
 }
 
 type posted struct {
@@ -41,10 +42,19 @@ func newProvider(t *testing.T) *provider {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.got[m.ID] = m
+		if p.cuts {
+			panic(http.ErrAbortHandler)
+		}
 	}))
 	t.Cleanup(server.Close)
 	p.url = server.URL
 	return p
+}
+
+func (p *provider) cut(off bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cuts = off
 }
 
 func (p *provider) message(id string) posted {
@@ -54,22 +64,34 @@ func (p *provider) message(id string) posted {
 }
 
 // desk is the token of the client glass, whose accounts are glass-mirror and
-// glass-echo.
-const desk = "mirror-desk-token-of-more-than-32-characters"
+// glass-echo; auditor reads the audit log.
+const (
+	desk    = "mirror-desk-token-of-more-than-32-characters"
+	auditor = "mirror-auditor-token-of-more-than-32-characters"
+)
 
 // mirrored is a hub with the client glass.
 func mirrored(t *testing.T, p *provider) *hubtest.Hub {
 	t.Helper()
+	return through(t, p, "internal/mirror/mirrorplugin")
+}
+
+// through is mirrored with the mirror's program by its command.
+func through(t *testing.T, p *provider, command string) *hubtest.Hub {
+	t.Helper()
 	return hubtest.New(t, &hubtest.Options{Config: fmt.Sprintf(`
 plugins: {mirror: {path: %s}}
-access: {bootstrap_tokens: {glass: {role: client, client: glass, token: %q}}}
+access:
+  bootstrap_tokens:
+    glass: {role: client, client: glass, token: %q}
+    auditor: {role: auditor, token: %q}
 clients:
   glass:
     name: Glass
     accounts:
       glass-mirror: {plugin: mirror, config: {reply_url: %q}, secrets: {secret: %q}}
       glass-echo: {plugin: echo, config: {reply_url: %q}, secrets: {secret: %q}}
-`, hubtest.Connector(t, "internal/mirror/mirrorplugin"), desk, p.url, secret, p.url, secret)})
+`, hubtest.Connector(t, command), desk, auditor, p.url, secret, p.url, secret)})
 }
 
 // hook has the mirror's provider deliver something.

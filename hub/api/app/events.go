@@ -147,8 +147,11 @@ func cursorProblem(err error) error {
 	return err
 }
 
-// checkFloor refuses a cursor whose place was trimmed, naming the oldest.
+// checkFloor refuses a cursor whose place was trimmed, naming the oldest to
+// read on with: what else the cursor has passed stays passed.
 func (a *App) checkFloor(ctx context.Context, client *store.Client, at []store.Position) error {
+	oldest := append([]store.Position(nil), at...)
+	gone := false
 	for i, log := range client.FeedLogs() {
 		if at[i].N == 0 {
 			continue
@@ -158,10 +161,17 @@ func (a *App) checkFloor(ctx context.Context, client *store.Client, at []store.P
 			return err
 		}
 		if at[i].N <= floor {
-			return web.Gone("What lay behind this cursor is past its retention. Start without a cursor to read on from the oldest event that is kept.")
+			oldest[i], gone = store.Position{N: floor + 1}, true
 		}
 	}
-	return nil
+	if !gone {
+		return nil
+	}
+	cursor, err := client.Cursor(ctx, oldest)
+	if err != nil {
+		return err
+	}
+	return web.GoneBefore(cursor, "What lay behind this cursor is past its retention. Read on with the cursor in `oldest`, behind which the oldest event lies that is kept.")
 }
 
 // await reads a page, waiting for the first event as long as wait allows.

@@ -123,7 +123,7 @@ func (a *App) render(ctx context.Context, client *store.Client, view *retention.
 	case store.EventRecord:
 		return a.renderEvent(ctx, client, view, at)
 	case store.StatusRecord:
-		return a.renderStatus(ctx, client, at)
+		return a.renderStatus(ctx, client, view, at)
 	case store.SignalRecord:
 		if a.Now().Sub(rec.At.Time()) > signalLife {
 			return model.Event{}, false, nil
@@ -164,7 +164,7 @@ func (a *App) renderEvent(ctx context.Context, client *store.Client, view *reten
 	return ev, err == nil, err
 }
 
-func (a *App) renderStatus(ctx context.Context, client *store.Client, at place) (model.Event, bool, error) {
+func (a *App) renderStatus(ctx context.Context, client *store.Client, view *retention.View, at place) (model.Event, bool, error) {
 	rec := at.record()
 	msg, err := client.Outbound(ctx, rec.Conversation, rec.Key)
 	if model.Is(err, model.NotFound) {
@@ -177,14 +177,21 @@ func (a *App) renderStatus(ctx context.Context, client *store.Client, at place) 
 	if err != nil {
 		return model.Event{}, false, err
 	}
-	view := msg.View()
-	// What was said is the client's own; only what became of it is news.
-	view.Content, view.Attachments = nil, nil
-	view.Status = rec.New
-	if msg.Seq != rec.Seq {
-		view.Failure = nil // it belongs to a later move
+	ended, err := view.Message(ctx, msg)
+	if err != nil {
+		return model.Event{}, false, err
 	}
-	ev.Message = &view
+	m := msg.View()
+	if ended { // I9
+		forget(&m)
+	}
+	// What was said is the client's own; only what became of it is news.
+	m.Content, m.Attachments = nil, nil
+	m.Status = rec.New
+	if msg.Seq != rec.Seq {
+		m.Failure = nil // it belongs to a later move
+	}
+	ev.Message = &m
 	return ev, true, nil
 }
 

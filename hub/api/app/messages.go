@@ -166,7 +166,7 @@ func (a *App) viewOf(ctx context.Context, client *store.Client, o store.Outbound
 	}
 	v := messageView{Message: o.View(), AccountID: o.Account, ConversationID: o.Conversation, Attempts: o.Attempts}
 	if ended { // I9
-		v.Content, v.Attachments, v.Context, v.ReplyTo, v.ProviderID = nil, nil, nil, nil, ""
+		forget(&v.Message)
 	}
 	shown, err := a.files(ctx, client, &v.Message, o.Created)
 	if err != nil {
@@ -177,6 +177,12 @@ func (a *App) viewOf(ctx context.Context, client *store.Client, o store.Outbound
 		v.Timeline = append(v.Timeline, moveView(m))
 	}
 	return v, nil
+}
+
+// forget takes out of a message all that ends with its content. What became of
+// it stays.
+func forget(m *model.Message) {
+	m.Content, m.Attachments, m.Context, m.ReplyTo, m.ProviderID = nil, nil, nil, nil, ""
 }
 
 func (a *App) messageEnded(ctx context.Context, client *store.Client, o store.Outbound) (bool, error) {

@@ -117,6 +117,17 @@ func (r *rooms) say(id, text string) {
 	}
 }
 
+// report is a receipt of the channel.
+func (r *rooms) report(id model.MessageID, status model.Status) {
+	r.t.Helper()
+	errs := r.inbound.Accept(r.t.Context(), inbound.Source{Plugin: "echo", Received: r.now()}, []pluginhost.Item{{Status: &pluginhost.StatusReport{
+		AccountID: "acme-echo", MessageID: id, Status: status,
+	}}})
+	if errs[0] != nil {
+		r.t.Fatal(errs[0])
+	}
+}
+
 func (r *rooms) call(method, path, body string, out any) int {
 	r.t.Helper()
 	req, err := http.NewRequestWithContext(r.t.Context(), method, r.server.URL+path, strings.NewReader(body))
@@ -145,13 +156,23 @@ func TestContentEnds(t *testing.T) {
 	r := newRooms(t, nil)
 	r.say("1", "secret words")
 	var sent hubtest.Message
-	body := `{"account_id":"acme-echo","to":{"address":"ada"},"content":{"type":"text","text":"secret answer"},"context":{"k":"secret"},"expire_after":"168h"}`
+	body := `{"account_id":"acme-echo","to":{"address":"ada"},"content":{"type":"text","text":"secret answer"},"context":{"k":"secret"},"reply_to":{"provider_id":"secret"},"expire_after":"168h"}`
 	if status := r.call(http.MethodPost, "/v1/messages", body, &sent); status != 202 {
 		t.Fatalf("status %d: %+v", status, sent)
 	}
+	r.report(model.MessageID(sent.ID), model.Delivered)
 	var page hubtest.Events
 	r.call(http.MethodGet, "/v1/events", "", &page)
 	received := page.Data[0].Message.ID
+	statuses := func() string {
+		var raw json.RawMessage
+		r.call(http.MethodGet, "/v1/events", "", &raw)
+		_, status, _ := strings.Cut(string(raw), string(model.MessageStatus))
+		return status
+	}
+	if s := statuses(); strings.Count(s, "secret") != 2 {
+		t.Fatalf("before its end a status event shows context and reference: %s", s)
+	}
 	shown := func() string {
 		var all []json.RawMessage
 		for _, path := range []string{
@@ -164,12 +185,15 @@ func TestContentEnds(t *testing.T) {
 		}
 		return fmt.Sprintf("%s", all)
 	}
-	if n := strings.Count(shown(), "secret"); n < 6 {
+	if n := strings.Count(shown(), "secret"); n < 8 {
 		t.Fatalf("before its end the content is shown %d times: %s", n, shown())
 	}
 	r.clock.Add(int64(7*24*time.Hour + time.Second))
 	if all := shown(); strings.Contains(all, "secret") {
 		t.Errorf("I9: behind its end the content is shown: %s", all)
+	}
+	if s := statuses(); !strings.Contains(s, `"delivered"`) {
+		t.Errorf("what became of the message is not told: %s", s)
 	}
 	var m hubtest.Message
 	if status := r.call(http.MethodGet, "/v1/messages/"+sent.ID, "", &m); status != 200 || m.Status == "" || len(m.Timeline) == 0 {
@@ -215,12 +239,43 @@ func TestTrimmedFeed(t *testing.T) {
 		t.Errorf("a cursor below the oldest row: %d %+v", status, p)
 	}
 	var page hubtest.Events
+	if status := r.call(http.MethodGet, "/v1/events?cursor="+p.Oldest, "", &page); status != 200 || p.Oldest == "" || page.Texts() != "t3 t4 t5" {
+		t.Errorf("with the oldest cursor %q: %d %q", p.Oldest, status, page.Texts())
+	}
+	if streamed := r.resume(cursor); streamed.Status != 410 || streamed.Oldest != p.Oldest {
+		t.Errorf("a stream below the oldest row: %+v, want the same oldest %q", streamed, p.Oldest)
+	}
 	if status := r.call(http.MethodGet, "/v1/events", "", &page); status != 200 || page.Texts() != "t3 t4 t5" {
 		t.Errorf("without a cursor: %d %q", status, page.Texts())
 	}
 	if status := r.call(http.MethodGet, "/v1/events?cursor="+page.NextCursor, "", &page); status != 200 || len(page.Data) != 0 {
 		t.Errorf("from there on: %d %q", status, page.Texts())
 	}
+}
+
+// resume asks for a stream behind a cursor that is refused.
+func (r *rooms) resume(cursor string) hubtest.Problem {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, r.server.URL+"/v1/events", http.NoBody)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer x")
+	req.Header.Set("Accept", "text/event-stream")
+	req.Header.Set("Last-Event-ID", cursor)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var p hubtest.Problem
+	if resp.StatusCode < 400 {
+		r.t.Fatalf("a stream begins: %d", resp.StatusCode)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
+		r.t.Fatal(err)
+	}
+	return p
 }
 
 // TestLongForgottenStretch: a call does not read for ever where nothing is left

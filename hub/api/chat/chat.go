@@ -130,7 +130,7 @@ func (c *Chat) Notify(client model.ClientID, conv model.ConversationID) {
 // Erased tells of a conversation that is no more: its sockets are closed, and
 // who comes back begins anew. It never blocks.
 func (c *Chat) Erased(client model.ClientID, conv model.ConversationID) {
-	for _, s := range c.sockets.ofConversation(conversationKey{client, conv}) {
+	for _, s := range c.sockets.forget(conversationKey{client, conv}) {
 		s.end(closeRestart, "the conversation was erased")
 	}
 }

@@ -131,6 +131,54 @@ func TestReconnectLosesAndRepeatsNothing(t *testing.T) {
 	}
 }
 
+// TestErasedBeginsAnew: a browser that shows a conversation which is erased is
+// told to drop it, and to begin anew, also while another tab of the visitor does
+// not answer and holds on to its socket.
+func TestErasedBeginsAnew(t *testing.T) {
+	h := startHub(t, newConnector(), nil)
+	b := arrive(t, h, "", "")
+	conv := conversationOf(t, b.say("please forget me").MessageID)
+	b.tab(h, "") // reads no more: its end waits for the peer
+	h.erase(t, conv)
+	h.Erased(demoClient, conv)
+	if code := b.closeCode(); code != closeRestart {
+		t.Errorf("the socket closes with %d", code)
+	}
+	back := arrive(t, h, b.token, b.position)
+	if back.resumed || len(back.thread) > 0 || back.state.Session != "none" {
+		t.Errorf("behind the erasure: resumed %v, %q, session %s", back.resumed, back.texts(), back.state.Session)
+	}
+	if again := conversationOf(t, back.say("good day").MessageID); again == conv {
+		t.Error("what is said then goes into the conversation that was erased")
+	}
+	if got := back.texts(); len(got) != 1 || got[0] != "customer: good day" {
+		t.Errorf("shown: %q", got)
+	}
+}
+
+// erase does to a conversation's contact what erasure does first.
+func (h *testHub) erase(t *testing.T, conv model.ConversationID) {
+	t.Helper()
+	client := h.client(t)
+	row, err := client.ReadConversation(t.Context(), conv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	erased, err := client.MarkErased(t.Context(), row.Contact, []model.AccountID{demoAccount}, model.Random16{})
+	if err == nil {
+		_, err = client.DropAddresses(t.Context(), erased)
+	}
+	if err == nil {
+		_, err = client.EraseConversation(t.Context(), erased, demoAccount)
+	}
+	if err == nil {
+		err = client.DestroyContactKey(t.Context(), erased)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestForeignPositionShowsAll(t *testing.T) {
 	h := startHub(t, newConnector(), nil)
 	b, other := arrive(t, h, "", ""), arrive(t, h, "", "")

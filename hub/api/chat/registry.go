@@ -139,7 +139,7 @@ func (r *registry) conversation(v *visit) model.ConversationID {
 	return v.conv
 }
 
-// bind notes the visitor's conversation, which never changes.
+// bind notes the visitor's conversation, which changes only by an erasure.
 func (r *registry) bind(v *visit, conv model.ConversationID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -178,6 +178,20 @@ func (r *registry) ofConversation(key conversationKey) []*socket {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return socketsOf(r.conversations[key])
+}
+
+// forget unbinds a conversation that is no more, and returns the sockets that
+// showed it. Whoever comes while they end is not taken for theirs.
+func (r *registry) forget(key conversationKey) []*socket {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v, ok := r.conversations[key]
+	if !ok {
+		return nil
+	}
+	delete(r.conversations, key)
+	v.conv = ""
+	return socketsOf(v)
 }
 
 func socketsOf(v *visit) []*socket {

@@ -270,6 +270,7 @@ func TestAccountsThatServeNoMore(t *testing.T) {
 	if code := connect(t, h).closeCode(); code != closeLater {
 		t.Errorf("a new one: closed with %d", code)
 	}
+	h.accounts.Move(demoAccount, accounts.Closed, "", h.now())
 	h.accounts.Move(demoAccount, accounts.Open, "", h.now())
 	b = arrive(t, h, b.token, b.position)
 	h.configure(map[model.AccountID]accounts.Account{})

@@ -93,13 +93,19 @@ type place struct {
 	known   bool // the connector has described itself
 }
 
+// caller is who sends to this place, as refusals are counted. All places that
+// there are not count as one.
+func (p place) caller(address string) caller {
+	return caller{address: address, plugin: p.plugin, account: p.account.ID}
+}
+
 func (g *Ingress) serve(w http.ResponseWriter, r *http.Request) {
-	from := remoteHost(r)
+	p, err := g.place(r)
+	from := p.caller(remoteHost(r))
 	if wait := g.refused.blocked(from, g.Now()); wait > 0 {
-		web.Fail(w, r, &model.Error{Code: model.Throttled, Detail: "Too many requests from this address were refused.", RetryAfter: wait})
+		web.Fail(w, r, &model.Error{Code: model.Throttled, Detail: "Too many requests from this address to this route were refused.", RetryAfter: wait})
 		return
 	}
-	p, err := g.place(r)
 	if err != nil {
 		g.refused.note(from, g.Now())
 		web.Fail(w, r, err)
@@ -128,21 +134,23 @@ func (g *Ingress) serve(w http.ResponseWriter, r *http.Request) {
 
 // place finds the route, or why there is none.
 func (g *Ingress) place(r *http.Request) (place, error) {
-	p := place{plugin: model.PluginID(r.PathValue("plugin"))}
-	if !g.Configured(p.plugin) {
+	var p place
+	plugin := model.PluginID(r.PathValue("plugin"))
+	if !g.Configured(plugin) {
 		return p, errNoRoute
 	}
 	mount := pluginhost.MountInApp
 	if id := model.AccountID(r.PathValue("account")); id != "" {
 		acct, ok := g.Accounts.Account(id)
-		if !ok || acct.Plugin != p.plugin || !acct.Enabled {
+		if !ok || acct.Plugin != plugin || !acct.Enabled {
 			return p, errNoRoute
 		}
+		p.plugin, p.account, mount = plugin, acct, pluginhost.MountInAccount
 		if g.Accounts.Status(id).State == accounts.Paused {
 			return p, &model.Error{Code: model.Unavailable, Op: "find route", Detail: "An operator paused this account. Try again later.", RetryAfter: time.Minute}
 		}
-		p.account, mount = acct, pluginhost.MountInAccount
 	}
+	p.plugin = plugin
 	d, ok := g.Connectors.Describe(p.plugin)
 	if !ok {
 		return p, nil // it never ran: the call below says so
@@ -198,15 +206,7 @@ func (g *Ingress) take(ctx context.Context, p place, req pluginhost.HTTPRequest)
 // Commit makes what a connector made of a request durable and returns the
 // reply that may then be sent. The journal's replay takes the same way.
 func (g *Ingress) Commit(ctx context.Context, plugin model.PluginID, account model.AccountID, received time.Time, res pluginhost.HTTPResult) (pluginhost.HTTPReply, error) {
-	verified := res.Verified
-	if account != "" {
-		// On an account's own route nothing else can be meant (I8).
-		verified = []model.AccountID{account}
-	}
-	if verified == nil {
-		verified = []model.AccountID{}
-	}
-	errs := g.Inbound.Accept(ctx, inbound.Source{Plugin: plugin, Verified: verified, Received: received}, res.Items)
+	errs := g.Inbound.Accept(ctx, inbound.Source{Plugin: plugin, Verified: counting(res.Verified, account), Received: received}, res.Items)
 	if err := inbound.Worth(errs); err != nil {
 		if !model.CodeOf(err).Temporary() {
 			g.Logger.Error("an event could not be committed", "plugin", plugin, telemetry.FieldAccount, account, "error", err)
@@ -219,6 +219,19 @@ func (g *Ingress) Commit(ctx context.Context, plugin model.PluginID, account mod
 		}
 	}
 	return res.Reply, nil
+}
+
+// counting returns the accounts whose events count: those that the connector
+// verified and, on an account's own route, of them that account alone (I8). It
+// is never nil, which would mean every account.
+func counting(verified []model.AccountID, account model.AccountID) []model.AccountID {
+	out := make([]model.AccountID, 0, len(verified))
+	for _, id := range verified {
+		if account == "" || id == account {
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 // keep puts the request into the journal while the connector is away, if the

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +43,14 @@ type world struct {
 	accounts  *accounts.Registry
 	connector *connector
 	server    *httptest.Server
+	stands    atomic.Pointer[time.Time] // where the ingress's clock stands; nil: it goes
+}
+
+func (w *world) now() time.Time {
+	if at := w.stands.Load(); at != nil {
+		return *at
+	}
+	return time.Now()
 }
 
 func newWorld(t *testing.T, journal ingress.Journal) *world {
@@ -69,6 +78,7 @@ func newWorld(t *testing.T, journal ingress.Journal) *world {
 		Accounts: w.accounts, Connectors: w.connector, Inbound: in, Journal: journal,
 		Configured:  func(id model.PluginID) bool { return id == "echo" },
 		ExternalURL: func() string { return "https://hub.example" },
+		Now:         w.now,
 	})
 	mux := http.NewServeMux()
 	g.Routes(mux)
@@ -280,8 +290,8 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// TestVerified: an event counts only for the account that the request is for,
-// or whose secret verified it.
+// TestVerified: an event counts only for an account whose secret verified the
+// request and, on an account's own route, for no other than that.
 func TestVerified(t *testing.T) {
 	w := newWorld(t, nil)
 	for name, c := range map[string]struct {
@@ -289,7 +299,9 @@ func TestVerified(t *testing.T) {
 		do   order
 		want int
 	}{
-		"own":                      {"/in/echo/acme-echo", order{Accounts: []string{"acme-echo"}, Key: "1"}, 1},
+		"own, verified":            {"/in/echo/acme-echo", order{Accounts: []string{"acme-echo"}, Verified: []string{"acme-echo"}, Key: "1"}, 1},
+		"own, nothing verified":    {"/in/echo/acme-echo", order{Accounts: []string{"acme-echo"}, Key: "7"}, 0},
+		"own, another verified":    {"/in/echo/acme-echo", order{Accounts: []string{"acme-echo"}, Verified: []string{"other-echo"}, Key: "8"}, 0},
 		"another on this route":    {"/in/echo/other-echo", order{Accounts: []string{"acme-echo"}, Verified: []string{"acme-echo"}, Key: "2"}, 0},
 		"app, verified":            {"/in/echo", order{Accounts: []string{"acme-echo"}, Verified: []string{"acme-echo"}, Key: "3"}, 1},
 		"app, another verified":    {"/in/echo", order{Accounts: []string{"acme-echo"}, Verified: []string{"other-echo"}, Key: "4"}, 0},
@@ -311,7 +323,7 @@ func TestVerified(t *testing.T) {
 func TestStoreFails(t *testing.T) {
 	w := newWorld(t, nil)
 	for n := 0; ; n++ {
-		do := order{Accounts: []string{"acme-echo"}, Key: strconv.Itoa(n), Text: "t"}
+		do := order{Accounts: []string{"acme-echo"}, Verified: []string{"acme-echo"}, Key: strconv.Itoa(n), Text: "t"}
 		before := w.feed()
 		w.disk.fail(n)
 		a := w.post("/in/echo/acme-echo", do)
@@ -341,7 +353,7 @@ func TestStoreFails(t *testing.T) {
 func TestKeysRefuse(t *testing.T) {
 	w := newWorld(t, nil)
 	w.root.Deny(true)
-	do := order{Accounts: []string{"other-echo"}, Key: "1", Text: "t"} // a client whose keys were never used
+	do := order{Accounts: []string{"other-echo"}, Verified: []string{"other-echo"}, Key: "1", Text: "t"} // a client whose keys were never used
 	a := w.post("/in/echo/other-echo", do)
 	if a.Status != 503 || a.Header.Get("Retry-After") == "" {
 		t.Errorf("%d, Retry-After %q, want 503 and a time", a.Status, a.Header.Get("Retry-After"))
@@ -467,20 +479,46 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
-// TestRefusals: an address whose requests are refused all the time is held off,
-// and one whose requests verify never is.
+// TestRefusals: who is refused all the time on a route is held off there, and
+// whose requests verify never is. A provider's address serves many: other routes
+// are not held off with it.
 func TestRefusals(t *testing.T) {
 	w := newWorld(t, nil)
+	at := time.Now()
+	w.stands.Store(&at)
 	for range 100 {
 		if a := w.post("/in/echo/acme-echo", order{}); a.Status != 200 {
 			t.Fatalf("a good request: %d", a.Status)
 		}
 	}
-	var last hubtest.Answer
-	for range 61 {
-		last = w.post("/in/echo/acme-echo", order{Status: 401})
+	pass := map[string]int{"/in/echo/acme-echo": 200, "/in/echo/other-echo": 200, "/in/echo": 200, "/in/echo/nowhere": 404, "/in/nothing": 404}
+	for _, flood := range []struct {
+		path string
+		held []string // with it
+	}{
+		{"/in/echo/acme-echo", []string{"/in/echo/acme-echo"}},
+		{"/in/echo", []string{"/in/echo"}},
+		{"/in/echo/nowhere", []string{"/in/echo/nowhere", "/in/nothing"}},
+	} {
+		var last hubtest.Answer
+		for range 61 {
+			last = w.post(flood.path, order{Status: 401})
+		}
+		if last.Status != 429 || last.Header.Get("Retry-After") == "" {
+			t.Errorf("behind 60 refusals at %s: %d, Retry-After %q", flood.path, last.Status, last.Header.Get("Retry-After"))
+		}
+		for _, path := range flood.held {
+			pass[path] = 429
+		}
+		for path, want := range pass {
+			if a := w.post(path, order{}); a.Status != want {
+				t.Errorf("behind refusals at %s, %s: %d, want %d", flood.path, path, a.Status, want)
+			}
+		}
 	}
-	if last.Status != 429 || last.Header.Get("Retry-After") == "" {
-		t.Errorf("behind 60 refusals: %d, Retry-After %q", last.Status, last.Header.Get("Retry-After"))
+	later := at.Add(11 * time.Second)
+	w.stands.Store(&later)
+	if a := w.post("/in/echo/acme-echo", order{}); a.Status != 200 {
+		t.Errorf("behind the window: %d", a.Status)
 	}
 }

@@ -1,24 +1,36 @@
 package ingress
 
 import (
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/channelhub/channelhub/hub/model"
 )
 
 const (
-	// An address whose requests are refused this often within the window is
-	// held off for the rest of it. Requests that verify are never counted:
-	// providers send as fast as they like.
+	// A caller whose requests are refused this often within the window is held
+	// off for the rest of it. Requests that verify are never counted: providers
+	// send as fast as they like.
 	refusalsAllowed = 60
 	refusalWindow   = 10 * time.Second
-	// maxAddresses bounds the memory; past it the table starts over.
-	maxAddresses = 50_000
+	// maxCallers bounds the memory; past it the table starts over.
+	maxCallers = 50_000
 )
 
-// refusals counts refused requests by remote address.
+// caller is an address that sends to a route. A provider sends for all its
+// customers from the same addresses: what is refused on one account's route
+// says nothing of another's.
+type caller struct {
+	address string
+	plugin  model.PluginID  // empty: to where no route is
+	account model.AccountID // empty on app-level routes
+}
+
+// refusals counts refused requests by their caller.
 type refusals struct {
 	mu sync.Mutex
-	by map[string]refusal
+	by map[caller]refusal
 }
 
 type refusal struct {
@@ -26,32 +38,36 @@ type refusal struct {
 	count int
 }
 
-// blocked returns how long the address is held off; 0 when it is not.
-func (f *refusals) blocked(addr string, now time.Time) time.Duration {
+// blocked returns how long the caller is held off; 0 when it is not.
+func (f *refusals) blocked(from caller, now time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r, ok := f.by[addr]
+	r, ok := f.by[from]
 	if !ok || r.count < refusalsAllowed {
 		return 0
 	}
 	left := refusalWindow - now.Sub(r.since)
 	if left <= 0 {
-		delete(f.by, addr)
+		delete(f.by, from)
 		return 0
 	}
 	return left
 }
 
-func (f *refusals) note(addr string, now time.Time) {
+func (f *refusals) note(from caller, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.by == nil || len(f.by) >= maxAddresses {
-		f.by = map[string]refusal{}
+	if f.by == nil || len(f.by) >= maxCallers {
+		f.by = map[caller]refusal{}
 	}
-	r := f.by[addr]
+	r, ok := f.by[from]
+	if !ok {
+		// A part of a path would keep the whole of it in memory.
+		from.plugin = model.PluginID(strings.Clone(string(from.plugin)))
+	}
 	if now.Sub(r.since) > refusalWindow {
 		r = refusal{since: now}
 	}
 	r.count++
-	f.by[addr] = r
+	f.by[from] = r
 }

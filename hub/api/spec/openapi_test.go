@@ -163,7 +163,7 @@ func TestValuesFitTheirSchemas(t *testing.T) {
 			Account: &model.AccountState{State: "open", Was: "paused", Detail: "d"}, Author: model.Customer, Reason: "idle",
 		},
 		"Message":      model.Message{ID: "msg_1", Direction: model.Inbound, Author: model.Customer},
-		"Problem":      web.Problem{Type: "urn:channelhub:problem:invalid", Title: "Invalid", Status: 422, Detail: "d", Faults: []model.Fault{{Field: "f", Detail: "d"}}, RequestID: "req_1"},
+		"Problem":      web.Problem{Type: "urn:channelhub:problem:invalid", Title: "Invalid", Status: 422, Detail: "d", Faults: []model.Fault{{Field: "f", Detail: "d"}}, RequestID: "req_1", Oldest: "c"},
 		"MessageView":  MessageView{Message: msg, AccountID: "a", ConversationID: conv, Attempts: 1, Timeline: []Move{{Status: model.Queued, At: at}}},
 		"Conversation": Conversation{ID: conv, Contact: model.Contact{ID: "cnt_1"}, LastMessage: &msg, LastEventAt: at},
 	} {

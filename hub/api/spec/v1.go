@@ -26,7 +26,7 @@ func v1Events() []Operation {
 	return []Operation{
 		{
 			ID: "listEvents", Method: "GET", Path: "/v1/events", Tag: tag, Summary: "Read what happened.",
-			Description: "Events come in order within a conversation, each at least once and always with the same id. Reading on with a cursor acknowledges what lies before it for this token's consumer; without a cursor reading starts behind the last acknowledgement, at first at the oldest event that is kept.\n\nWith `Accept: text/event-stream` the events are streamed: `id` is the cursor behind the event, `event` its type, `data` the event. `Last-Event-ID` resumes and acknowledges nothing; use `POST /v1/events/ack` beside a stream. A cursor or `Last-Event-ID` that is refused is answered with a problem, as for a page, and no stream begins. A comment line comes at least every 20 seconds.",
+			Description: "Events come in order within a conversation, each at least once and always with the same id. Reading on with a cursor acknowledges what lies before it for this token's consumer; without a cursor reading starts behind the last acknowledgement, at first at the oldest event that is kept.\n\nWith `Accept: text/event-stream` the events are streamed: `id` is the cursor behind the event, `event` its type, `data` the event. `Last-Event-ID` resumes and acknowledges nothing; use `POST /v1/events/ack` beside a stream. A cursor or `Last-Event-ID` that is refused is answered with a problem, as for a page, and no stream begins; a 410 names the cursor to read on with as `oldest`. A comment line comes at least every 20 seconds.",
 			Params: []Param{
 				{In: Query, Name: "cursor", Description: "The `next_cursor` of the answer before. What lies before it is acknowledged."},
 				Limit("At most this many events: 1 to 500, 100 without it."),
@@ -36,7 +36,7 @@ func v1Events() []Operation {
 			Answers: []Answer{
 				OK("Events; none when nothing happened. `next_cursor` is never empty.", web.List[model.Event]{}),
 				{Status: 200, Media: "text/event-stream", Description: "A stream of events."},
-				Problem(410, "What lay behind the cursor is past its retention. Start without a cursor."),
+				Problem(410, "What lay behind the cursor is past its retention. `oldest` is the cursor to read on with."),
 				Problem(422, "The cursor is not one that this feed gave out, or lies ahead of it, as behind a restored backup. Start without a cursor."),
 				Problem(429, "The token already has 16 readers waiting."),
 			},

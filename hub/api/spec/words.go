@@ -167,4 +167,5 @@ var fieldDocs = map[string]string{
 	"Problem.detail":     "What happened this time.",
 	"Problem.faults":     "Every fault of the request.",
 	"Problem.request_id": "Finds the call in the hub's log.",
+	"Problem.oldest":     "With a 410 for a cursor: the cursor to read on with, behind which the oldest event lies that is kept.",
 }

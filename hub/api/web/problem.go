@@ -26,6 +26,8 @@ type Problem struct {
 	Detail    string        `json:"detail,omitempty"`
 	Faults    []model.Fault `json:"faults,omitempty"`
 	RequestID string        `json:"request_id,omitempty"`
+	// Oldest is, with a cursor whose place is gone, the cursor to read on with.
+	Oldest string `json:"oldest,omitempty"`
 
 	retryAfter time.Duration
 	allow      string
@@ -60,6 +62,14 @@ func Unauthenticated(detail string) *Problem { return problem(errUnauthenticated
 
 // Gone is the error of a place that was there once and is no more.
 func Gone(detail string) *Problem { return problem(errGone, detail) }
+
+// GoneBefore is the error of a cursor whose place is no more, with the one to
+// read on with.
+func GoneBefore(oldest, detail string) *Problem {
+	p := problem(errGone, detail)
+	p.Oldest = oldest
+	return p
+}
 
 // Invalid is the error of a request that can be read and not be done.
 func Invalid(detail string, faults ...model.Fault) error {

@@ -21,6 +21,7 @@ func TestOptOutBeforeAttempt(t *testing.T) {
 	out := w.pool(nil)
 	m := w.submit(out, "ada", "offer")
 	w.optOut(m)
+	w.accounts.Move(account, accounts.Closed, "", time.Now())
 	w.accounts.Move(account, accounts.Open, "", time.Now())
 	out.StateChanged()
 	now := w.await(m, model.Failed)
@@ -78,6 +79,7 @@ func TestOptOutTakenElsewhere(t *testing.T) {
 	if _, ok, err := w.client.PutConversation(t.Context(), now); err != nil || !ok {
 		t.Fatalf("opt out: %v, %v", ok, err)
 	}
+	w.accounts.Move(account, accounts.Closed, "", time.Now())
 	w.accounts.Move(account, accounts.Open, "", time.Now())
 	out.StateChanged()
 	if now := w.await(m, model.Failed); now.Failure.Code != "opted_out" || w.provider.count("offer") != 0 {
@@ -142,6 +144,7 @@ func TestChangesWhileTheClaimIsWritten(t *testing.T) {
 				return
 			}
 			w.provider.set(func(p *provider) { p.away = false })
+			w.accounts.Move(account, accounts.Closed, "", time.Now())
 			w.accounts.Move(account, accounts.Open, "", time.Now())
 			out.StateChanged()
 			if now := w.await(m, model.Sent); now.Attempts != 1 || w.provider.count("hello") != 1 {
@@ -179,6 +182,7 @@ func TestWaitsForAccount(t *testing.T) {
 			w.accounts.Move(account, state, "", time.Now())
 			out := w.pool(nil)
 			m := w.submit(out, "ada", "hello")
+			w.accounts.Move(account, accounts.Closed, "", time.Now())
 			w.accounts.Move(account, accounts.Open, "", time.Now())
 			out.StateChanged()
 			w.await(m, model.Sent)

@@ -99,6 +99,7 @@ func TestCloseAndResume(t *testing.T) {
 	if _, err := first.Submit(t.Context(), acme, request("ada", "more"), keyed("", "")); !model.Is(err, model.Unavailable) {
 		t.Errorf("submit to a closed pool: %v, want unavailable", err)
 	}
+	w.accounts.Move(account, accounts.Closed, "", time.Now())
 	w.accounts.Move(account, accounts.Open, "", time.Now())
 	w.pool(nil)
 	for _, m := range all {

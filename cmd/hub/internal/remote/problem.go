@@ -16,6 +16,7 @@ type ProblemError struct {
 	Detail    string  `json:"detail"`
 	Faults    []Fault `json:"faults"`
 	RequestID string  `json:"request_id"`
+	Oldest    string  `json:"oldest"` // the cursor to read on with
 }
 
 // Fault is one thing wrong with a call.

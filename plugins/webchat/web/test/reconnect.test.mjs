@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {allSent, expectSame, expectTexts, open, openPanel, pick, reply, say, settle, setUp, unique, wire} from './harness.mjs';
+import {allSent, expectSame, expectTexts, open, openPanel, pick, reply, say, settle, setUp, texts, unique, wire} from './harness.mjs';
 
 const world = setUp();
 
@@ -167,6 +167,25 @@ test('a token the hub does not know is replaced; nothing unsent is lost', async 
   await say(again, text);
   await expectTexts(again, [text]);
   await allSent(again);
+  await close();
+});
+
+test('a conversation that was erased leaves the screen with the next socket', async () => {
+  const {page, line, panel, said, close} = await begin();
+  await expectTexts(panel, said);
+  // What the hub answers once it has forgotten the conversation: the visitor is there, and has said nothing.
+  const welcome = line.down.find((frame) => frame.type === 'welcome');
+  line.answer = (frame) => frame.type === 'hello' ? {...welcome, resumed: false} : null;
+  line.drop = () => true;
+  const before = line.opened;
+  line.cut(1012);
+  await page.evaluate(() => window.dispatchEvent(new Event('online')));
+  await settle(() => line.opened > before);
+  await panel.locator('.bubble').first().waitFor({state: 'detached'});
+  await settle(() => line.up.filter((frame) => frame.type === 'hello').length > 1);
+  line.push({type: 'state', session: 'none'});
+  await panel.locator('.greeting').waitFor();
+  assert.deepEqual(await texts(panel), []);
   await close();
 });
 
