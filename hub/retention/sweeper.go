@@ -55,7 +55,7 @@ type Sweeper struct {
 	mu       sync.Mutex
 	deleters map[string]Deleter
 	resumes  map[string]bool // kinds that remove nothing
-	late     map[model.ClientID]map[Class]time.Duration
+	late     map[model.ClientID]map[place]stand
 	last     time.Time // when the last pass ended
 
 	pass   sync.Mutex    // one pass at a time
@@ -76,7 +76,7 @@ func NewSweeper(o SweeperOptions) *Sweeper {
 	if o.Pages <= 0 {
 		o.Pages = 50
 	}
-	return &Sweeper{o: o, deleters: map[string]Deleter{}, resumes: map[string]bool{}, late: map[model.ClientID]map[Class]time.Duration{}}
+	return &Sweeper{o: o, deleters: map[string]Deleter{}, resumes: map[string]bool{}, late: map[model.ClientID]map[place]stand{}}
 }
 
 // Register says who removes what is due of a kind. It is called before Run.
@@ -126,7 +126,8 @@ func (s *Sweeper) Sweep(ctx context.Context) (map[Class]int, error) {
 	defer s.pass.Unlock()
 	s.counts = map[Class]int{}
 	var errs []error
-	for _, id := range s.o.Clients() {
+	clients := s.o.Clients()
+	for _, id := range clients {
 		if err := s.client(ctx, id); err != nil {
 			errs = append(errs, fmt.Errorf("sweep client %s: %w", id, err))
 		}
@@ -136,17 +137,19 @@ func (s *Sweeper) Sweep(ctx context.Context) (map[Class]int, error) {
 		errs = append(errs, err)
 	}
 	s.removed(ctx, "", Expired, n) // of all clients, by the table's own index
-	s.report()
+	s.report(clients)
 	return s.counts, errors.Join(errs...)
 }
 
 func (s *Sweeper) client(ctx context.Context, id model.ClientID) error {
 	client, err := s.o.Store.Client(ctx, id)
 	if err != nil {
+		s.allStuck(id, s.o.Now())
 		return err
 	}
 	policy, err := s.o.Policies.Policy(ctx, id)
 	if err != nil {
+		s.allStuck(id, s.o.Now())
 		return err
 	}
 	// What ends by the clock alone comes first: it has five minutes.
@@ -155,7 +158,9 @@ func (s *Sweeper) client(ctx context.Context, id model.ClientID) error {
 		// A view of this moment: the sweeper counts by what is written.
 		view, err := s.o.Ends.look(ctx, client, s.o.Now())
 		if err != nil {
-			return errors.Join(append(errs, err)...)
+			s.stuck(id, place{Messages, shard}, s.o.Now())
+			errs = append(errs, err)
+			continue
 		}
 		w := &walk{s: s, client: client, shard: shard, view: view, keep: policy.Keep}
 		errs = append(errs, w.run(ctx))
@@ -184,7 +189,7 @@ func (s *Sweeper) due(ctx context.Context, client *store.Client) error {
 			if oldest.IsZero() || d.At.Before(oldest) {
 				oldest = d.At
 			}
-			return err
+			return leftError{err}
 		}
 		if counts {
 			removed++
@@ -192,9 +197,19 @@ func (s *Sweeper) due(ctx context.Context, client *store.Client) error {
 		return nil
 	})
 	s.removed(ctx, client.ID, Attachments, removed)
-	s.lateness(client.ID, Attachments, oldest, now)
+	if _, left := errors.AsType[leftError](err); err != nil && !left {
+		s.stuck(client.ID, place{class: Attachments}, now)
+	} else {
+		s.reached(client.ID, place{class: Attachments}, oldest, now)
+	}
 	return err
 }
+
+// leftError is about one thing that could not be removed, by a sweeper that
+// sees all there is.
+type leftError struct{ error }
+
+func (e leftError) Unwrap() error { return e.error }
 
 func (s *Sweeper) removed(ctx context.Context, client model.ClientID, class Class, n int) {
 	if n == 0 {
@@ -205,54 +220,4 @@ func (s *Sweeper) removed(ctx context.Context, client model.ClientID, class Clas
 	if s.o.Swept != nil {
 		s.o.Swept(ctx, client, class, n)
 	}
-}
-
-// lateness notes how long past its end the oldest thing of a class is that is
-// still there; the zero time is none.
-func (s *Sweeper) lateness(client model.ClientID, class Class, oldest, now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	by, ok := s.late[client]
-	if !ok {
-		by = map[Class]time.Duration{}
-		s.late[client] = by
-	}
-	if by[class] = 0; !oldest.IsZero() && now.After(oldest) {
-		by[class] = now.Sub(oldest)
-	}
-}
-
-// report puts the worst lateness of each class into the metrics.
-func (s *Sweeper) report() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	worst := map[Class]time.Duration{}
-	for _, by := range s.late {
-		for class, d := range by {
-			worst[class] = max(worst[class], d)
-		}
-	}
-	for class, d := range worst {
-		s.o.Metrics.SweepLateness(string(class), d)
-	}
-	s.last = s.o.Now()
-}
-
-// LastPass is when the last pass ended; zero before the first.
-func (s *Sweeper) LastPass() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.last
-}
-
-// Lateness returns how long past its end the oldest thing of each class was
-// that the last pass left.
-func (s *Sweeper) Lateness(client model.ClientID) map[Class]time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := map[Class]time.Duration{}
-	for class, d := range s.late[client] {
-		out[class] = d
-	}
-	return out
 }
