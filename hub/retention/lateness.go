@@ -44,7 +44,7 @@ func (s *Sweeper) stuck(client model.ClientID, at place, now time.Time) {
 // allStuck is stuck for every place of a client.
 func (s *Sweeper) allStuck(client model.ClientID, now time.Time) {
 	s.mu.Lock()
-	places := map[place]bool{{class: Messages}: true, {class: Attachments}: true}
+	places := map[place]bool{{class: Messages}: true, {class: Attachments}: true, {class: DeadLetters}: true}
 	for at := range s.late[client] {
 		places[at] = true
 	}

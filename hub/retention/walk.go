@@ -164,7 +164,7 @@ func (w *walk) until(ctx context.Context, r store.Record) (time.Time, bool, erro
 }
 
 // final returns the message whose final status a record tells, if its content
-// is to end here. A dead letter's ends with its row.
+// is to end here. A dead letter's ends by its due row.
 func (w *walk) final(ctx context.Context, r store.Record) (store.Outbound, bool, error) {
 	if !r.New.Final() {
 		return store.Outbound{}, false, nil

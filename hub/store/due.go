@@ -15,22 +15,24 @@ const (
 	duePage   = 100
 )
 
-// Due is something outside the table that is to be removed at its time, such
-// as the bytes of an attachment. It is put before the thing is made, so that
-// nothing is ever made that nobody removes.
+// Due is something that is to be removed at its time, such as the bytes of an
+// attachment. It is put before the thing is made, so that nothing is ever made
+// that nobody removes.
 type Due struct {
-	ID   string // the hub's own id
-	Kind string // who removes it
-	Ref  string // where it lies: a random key, no name
-	At   time.Time
+	ID    string // the hub's own id
+	Kind  string // who removes it
+	Ref   string // where it lies: a random key, no name
+	At    time.Time
+	Parts int // rows that hold a letter's content, or may
 
 	hour string
 }
 
 type dueHeader struct {
-	Kind string `json:"k"`
-	Ref  string `json:"r,omitempty"`
-	At   Milli  `json:"c"`
+	Kind  string `json:"k"`
+	Ref   string `json:"r,omitempty"`
+	At    Milli  `json:"c"`
+	Parts int    `json:"p,omitempty"`
 }
 
 type dueHead struct {
@@ -46,7 +48,7 @@ func (c *Client) PutDue(ctx context.Context, d Due) error {
 	}
 	// Never into an hour that the sweeper may be done with.
 	d.hour = max(hourOf(d.At), hourOf(c.now()))
-	value, err := encodePlain(dueSchema, dueHeader{Kind: d.Kind, Ref: d.Ref, At: Millis(d.At)})
+	value, err := encodePlain(dueSchema, dueHeader{Kind: d.Kind, Ref: d.Ref, At: Millis(d.At), Parts: d.Parts})
 	if err != nil {
 		return err
 	}
@@ -164,7 +166,7 @@ func decodeDue(hour string, row table.Row) (Due, error) {
 	if _, err := decodeHeader(row.Value, dueSchema, &h); err != nil {
 		return Due{}, fmt.Errorf("read what is due: %w", err)
 	}
-	return Due{ID: row.SK, Kind: h.Kind, Ref: h.Ref, At: h.At.Time(), hour: hour}, nil
+	return Due{ID: row.SK, Kind: h.Kind, Ref: h.Ref, At: h.At.Time(), Parts: h.Parts, hour: hour}, nil
 }
 
 // DoneDue takes the note back once the thing is gone.
