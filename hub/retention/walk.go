@@ -10,6 +10,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 	"github.com/channelhub/channelhub/internal/failpoint"
 )
 
@@ -180,7 +181,7 @@ func (w *walk) final(ctx context.Context, r store.Record) (store.Outbound, bool,
 // others from ending.
 func (w *walk) pass(r store.Record, err error) error {
 	if model.Is(err, model.Corrupt) {
-		w.s.o.Logger.Error("a row that is past its retention cannot be opened", "client", w.client.ID, "conversation", r.Conversation, "error", err)
+		w.s.o.Logger.Error("a row that is past its retention cannot be opened", telemetry.FieldClient, w.client.ID, telemetry.FieldConversation, r.Conversation, telemetry.FieldError, err)
 		return nil
 	}
 	if model.Is(err, model.NotFound) {
