@@ -227,6 +227,11 @@ func (d *doctor) bucket(ctx context.Context, admin *s3blob.Admin, objects *blob.
 		d.trouble(name, "s3:GetObject and s3:ListBucket", err)
 		return
 	}
+	if key, err := d.hub.bucketKey(ctx, client); err != nil {
+		d.trouble(name+"/key", "kms:DescribeKey", err)
+	} else if key != row.KeyID {
+		d.fail(name+"/key", "run hub client add "+string(client), "its files are encrypted under %s, and the configuration names %s", row.KeyID, key)
+	}
 	findings, err := admin.Check(ctx, wishOf(d.cfg, client, row))
 	switch {
 	case model.Is(err, model.Denied):

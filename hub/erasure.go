@@ -19,7 +19,7 @@ func (h *Hub) openErasure() {
 			}
 		},
 		Keep:   func() time.Duration { return h.config.Load().Retention.Audit.Std() },
-		Logger: h.log.Named("erasure"),
+		Logger: h.log.Named("erasure"), Metrics: h.metrics,
 	})
 }
 

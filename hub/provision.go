@@ -80,9 +80,13 @@ func (p *Provisioner) Add(ctx context.Context, client model.ClientID) (bucket st
 	if _, ok := cfg.Clients[client]; !ok {
 		return "", model.Errorf(model.NotFound, "add client", "there is no client %s in the configuration", client)
 	}
+	key, err := p.hub.bucketKey(ctx, client)
+	if err != nil {
+		return "", err
+	}
 	row, err := p.hub.store.Bucket(ctx, client)
 	if model.Is(err, model.NotFound) {
-		row, err = p.note(ctx, client)
+		row, err = p.note(ctx, client, key)
 	}
 	if err != nil {
 		return "", err
@@ -90,28 +94,35 @@ func (p *Provisioner) Add(ctx context.Context, client model.ClientID) (bucket st
 	if row.Region != cfg.AWS.Region {
 		return "", model.Errorf(model.Conflicting, "add client", "its bucket is in %s, and this fleet serves %s", row.Region, cfg.AWS.Region)
 	}
+	// The note first: the hub names the key in every write, and the bucket's
+	// default is for nobody but the doctor.
+	if row, err = p.hub.store.ChangeBucketKey(ctx, client, key, p.act("client.add", client)); err != nil {
+		return "", err
+	}
 	return row.Name, p.buckets.Provision(ctx, wishOf(cfg, client, row))
+}
+
+// bucketKey is the key that a client's bucket is to encrypt under by the
+// configuration. S3 resolves an alias in the account of whoever writes: the
+// ARN is one key for everybody.
+func (h *Hub) bucketKey(ctx context.Context, client model.ClientID) (string, error) {
+	root, err := h.openKMS(ctx)
+	if err != nil {
+		return "", err
+	}
+	key, err := root.Describe(ctx, client)
+	return key.KeyID, err
 }
 
 // note writes down a bucket before it is made, so that none is ever there
 // that nobody knows of.
-func (p *Provisioner) note(ctx context.Context, client model.ClientID) (store.Bucket, error) {
+func (p *Provisioner) note(ctx context.Context, client model.ClientID, key string) (store.Bucket, error) {
 	cfg := p.hub.opts.Config
-	root, err := p.hub.openKMS(ctx)
-	if err != nil {
-		return store.Bucket{}, err
-	}
-	// S3 resolves an alias in the account of whoever writes: the ARN is one
-	// key for everybody.
-	key, err := root.Describe(ctx, client)
-	if err != nil {
-		return store.Bucket{}, err
-	}
 	name, err := s3blob.NewBucketName(cfg.Storage.Blob.S3.BucketPrefix)
 	if err != nil {
 		return store.Bucket{}, err
 	}
-	row := store.Bucket{Name: name, Owner: p.actor.Account, Region: cfg.AWS.Region, KeyID: key.KeyID}
+	row := store.Bucket{Name: name, Owner: p.actor.Account, Region: cfg.AWS.Region, KeyID: key}
 	err = p.hub.store.NoteBucket(ctx, client, row, p.act("client.add", client))
 	return row, err
 }

@@ -24,7 +24,7 @@ func (h *Hub) openRemoval() {
 		DropJournal: h.journal.Drop, Undrained: h.journal.Undrained,
 		Begun: h.known.begun, Ended: h.known.ended,
 		Keep:   func() time.Duration { return h.config.Load().Retention.Audit.Std() },
-		Logger: h.log.Named("removal"),
+		Logger: h.log.Named("removal"), Metrics: h.metrics,
 	})
 }
 

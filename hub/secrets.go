@@ -6,6 +6,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/accounts"
 	"github.com/channelhub/channelhub/hub/model"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 // loadSecrets gives every account what its connector put as secrets. One that
@@ -15,7 +16,7 @@ func (h *Hub) loadSecrets(ctx context.Context) {
 	for _, acct := range h.accounts.Accounts("") {
 		kept, err := h.keptSecrets(ctx, acct)
 		if err != nil {
-			h.log.Warn("an account's kept secrets could not be read", "account", acct.ID, "error", err)
+			h.log.Warn("an account's kept secrets could not be read", telemetry.FieldAccount, acct.ID, telemetry.FieldError, err)
 			continue
 		}
 		if len(kept) == 0 && len(acct.Kept) == 0 {

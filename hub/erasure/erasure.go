@@ -20,11 +20,12 @@ import (
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 	"github.com/channelhub/channelhub/internal/errand"
 	"github.com/channelhub/channelhub/internal/failpoint"
 )
 
-// Action is what an erasure is called in the audit log.
+// Action is what an erasure is called in the audit log and in metrics.
 const Action = "contact.erase"
 
 const (
@@ -50,6 +51,7 @@ type Options struct {
 	Changed func(client model.ClientID, conv model.ConversationID)
 	Keep    func() time.Duration // how long a receipt is kept
 	Logger  hclog.Logger         // nil: none
+	Metrics *telemetry.Metrics   // nil: none
 	Now     func() time.Time     // nil: time.Now
 	Grace   time.Duration        // 0: 10 s
 }
@@ -149,6 +151,7 @@ func (e *Eraser) Pass(ctx context.Context) (wait time.Duration, err error) {
 	e.pass.Lock()
 	defer e.pass.Unlock()
 	var errs []error
+	pending := 0
 	for after, more := model.ErasureID(""), true; more; {
 		var orders []store.Erasure
 		if orders, more, err = e.o.Store.Erasures(ctx, after, page); err != nil {
@@ -160,6 +163,9 @@ func (e *Eraser) Pass(ctx context.Context) (wait time.Duration, err error) {
 				continue
 			}
 			left, err := e.one(ctx, order)
+			if err != nil || left > 0 {
+				pending++
+			}
 			if err != nil && !model.Is(err, model.Conflicting) {
 				errs = append(errs, fmt.Errorf("%s: %w", order.ID, err))
 			}
@@ -168,5 +174,6 @@ func (e *Eraser) Pass(ctx context.Context) (wait time.Duration, err error) {
 			}
 		}
 	}
+	e.o.Metrics.OrdersPending(Action, pending)
 	return wait, errors.Join(errs...)
 }

@@ -155,9 +155,13 @@ func (e *Eraser) end(ctx context.Context, order store.Erasure) error {
 	order.Removed.Contacts, order.Via = 1, model.Random16{}
 	order.Step, order.Done = store.ErasureDone, e.o.Now()
 	order.Expires = order.Done.Add(e.o.Keep())
-	return e.o.Store.EndErasure(ctx, order, store.Act{
+	err := e.o.Store.EndErasure(ctx, order, store.Act{
 		Actor: order.By, Role: "erasure", Action: Action, Subject: order.Subject(), Outcome: "done",
 	})
+	if err == nil {
+		e.o.Metrics.OrderDone(Action)
+	}
+	return err
 }
 
 func (j *job) has(conv model.ConversationID) bool {

@@ -23,6 +23,7 @@ import (
 	"github.com/channelhub/channelhub/hub/storage/table/driver"
 	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 const (
@@ -37,14 +38,15 @@ const (
 // world is one hub's data directory with the rooms that an erasure meets in it,
 // at a time of the test's choice.
 type world struct {
-	t     *testing.T
-	dir   string
-	disk  *disk
-	table *table.Table
-	root  *keys.Keys
-	slots *keyslots.File
-	files *blob.Store
-	clock time.Time
+	t       *testing.T
+	metrics *telemetry.Metrics // nil: nobody counts
+	dir     string
+	disk    *disk
+	table   *table.Table
+	root    *keys.Keys
+	slots   *keyslots.File
+	files   *blob.Store
+	clock   time.Time
 	process
 	changed  []model.ConversationID // that the eraser told of
 	journals []store.ErasureJournal // that are said to wait
@@ -133,6 +135,7 @@ func (w *world) eraser() *erasure.Eraser {
 		Undrained: func([]model.AccountID) []store.ErasureJournal { return w.journals },
 		Changed:   func(_ model.ClientID, conv model.ConversationID) { w.changed = append(w.changed, conv) },
 		Keep:      func() time.Duration { return 397 * day },
+		Metrics:   w.metrics,
 		Now:       w.now,
 	})
 }

@@ -26,7 +26,7 @@ import (
 	"github.com/channelhub/channelhub/internal/failpoint"
 )
 
-// What a removal is called in the audit log.
+// What a removal is called in the audit log and in metrics.
 const (
 	AccountAction = "account.remove"
 	ClientAction  = "client.remove"
@@ -63,6 +63,7 @@ type Options struct {
 	Begun, Ended func(store.Removal)
 	Keep         func() time.Duration // how long a receipt is kept
 	Logger       hclog.Logger         // nil: none
+	Metrics      *telemetry.Metrics   // nil: none
 	Now          func() time.Time     // nil: time.Now
 	Grace        time.Duration        // 0: 10 s
 }
@@ -114,10 +115,7 @@ func (r *Remover) Begin(ctx context.Context, client model.ClientID, account mode
 		return target, model.Errorf(model.Conflicting, op, "The configuration names %s: take it out first.", what)
 	}
 	target.By, target.Asked, target.Step = act.Actor, r.o.Now(), store.RemovalWaiting
-	act.Action, act.Subject, act.Outcome = string(AccountAction), target.Subject(), "begun"
-	if account == "" {
-		act.Action = ClientAction
-	}
+	act.Action, act.Subject, act.Outcome = actionOf(target), target.Subject(), "begun"
 	began, err := r.o.Store.BeginRemoval(ctx, target, act)
 	if err != nil {
 		return began, err
@@ -126,6 +124,13 @@ func (r *Remover) Begin(ctx context.Context, client model.ClientID, account mode
 	r.o.Begun(began)
 	r.loop.Poke()
 	return began, nil
+}
+
+func actionOf(m store.Removal) string {
+	if m.Account == "" {
+		return ClientAction
+	}
+	return AccountAction
 }
 
 func find(known store.Known, client model.ClientID, account model.AccountID) (store.Removal, error) {
@@ -181,9 +186,19 @@ func (r *Remover) Pass(ctx context.Context) (wait time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
+	count := map[string]int{AccountAction: 0, ClientAction: 0}
+	for _, m := range pending {
+		count[actionOf(m)]++
+	}
+	r.tell(count)
 	var errs []error
 	for _, m := range pending {
-		left, err := r.one(ctx, m)
+		left, done, err := r.one(ctx, m)
+		if done {
+			count[actionOf(m)]--
+			r.o.Metrics.OrderDone(actionOf(m))
+			r.tell(count)
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("remove %s: %w", m.Subject(), err))
 		}
@@ -194,18 +209,25 @@ func (r *Remover) Pass(ctx context.Context) (wait time.Duration, err error) {
 	return wait, errors.Join(errs...)
 }
 
-// one takes a removal as far as it goes now.
-func (r *Remover) one(ctx context.Context, m store.Removal) (wait time.Duration, err error) {
+func (r *Remover) tell(pending map[string]int) {
+	for kind, n := range pending {
+		r.o.Metrics.OrdersPending(kind, n)
+	}
+}
+
+// one takes a removal as far as it goes now, and reports whether it did all of
+// it.
+func (r *Remover) one(ctx context.Context, m store.Removal) (wait time.Duration, done bool, err error) {
 	if r.o.Configured(m.Client, m.Account) {
 		r.o.Logger.Warn("a removal waits: the configuration names what is to be removed", telemetry.FieldClient, m.Client, telemetry.FieldAccount, m.Account)
-		return retry, nil
+		return retry, false, nil
 	}
 	if m.Step == store.RemovalWaiting {
 		if m.Account == "" {
 			// At once: who holds a token must not come in between.
 			n, err := r.o.Store.RemoveTokens(ctx, m.Client)
 			if err != nil {
-				return 0, err
+				return 0, false, err
 			}
 			m.Removed.Tokens += n
 			failpoint.Hit("removal.after_tokens")
@@ -214,15 +236,16 @@ func (r *Remover) one(ctx context.Context, m store.Removal) (wait time.Duration,
 			if m.Removed.Tokens > 0 {
 				_, err = r.o.Store.PutRemoval(ctx, m)
 			}
-			return left, err
+			return left, false, err
 		}
 		m.Step = store.RemovalRemoving
 		if m, err = r.o.Store.PutRemoval(ctx, m); err != nil {
-			return 0, ifNot(model.Conflicting, err)
+			return 0, false, ifNot(model.Conflicting, err)
 		}
 	}
 	j := &job{Remover: r, m: m}
-	return 0, ifNot(model.Conflicting, j.run(ctx))
+	err = j.run(ctx)
+	return 0, err == nil, ifNot(model.Conflicting, err)
 }
 
 func ifNot(code model.Code, err error) error {

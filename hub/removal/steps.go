@@ -42,10 +42,7 @@ func (j *job) run(ctx context.Context) error {
 	}
 	j.m.Step, j.m.Done = store.RemovalDone, j.o.Now()
 	j.m.Expires = j.m.Done.Add(j.o.Keep())
-	act := store.Act{Actor: j.m.By, Role: "removal", Action: AccountAction, Subject: j.m.Subject(), Outcome: "done"}
-	if j.m.Account == "" {
-		act.Action = ClientAction
-	}
+	act := store.Act{Actor: j.m.By, Role: "removal", Action: actionOf(j.m), Subject: j.m.Subject(), Outcome: "done"}
 	if err := j.o.Store.EndRemoval(ctx, j.m, act); err != nil {
 		return err
 	}

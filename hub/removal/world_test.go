@@ -17,6 +17,7 @@ import (
 	"github.com/channelhub/channelhub/hub/storage/table"
 	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 const (
@@ -30,6 +31,7 @@ const (
 // world is the rows of two clients, a clock and what the configuration names.
 type world struct {
 	t       *testing.T
+	metrics *telemetry.Metrics // nil: nobody counts
 	dir     string
 	table   *table.Table
 	store   *store.Store
@@ -120,6 +122,7 @@ func (w *world) remover() *removal.Remover {
 		},
 		RemovePlace: func(c model.ClientID) error { w.places = append(w.places, c); return nil },
 		Keep:        func() time.Duration { return 397 * day },
+		Metrics:     w.metrics,
 		Now:         w.now,
 	})
 }

@@ -22,8 +22,9 @@ const (
 	Messages    Class = "messages"    // content that was read
 	Undelivered Class = "undelivered" // content that nobody read
 	Logs        Class = "logs"        // rows of feeds and lanes
-	Expired     Class = "expired"     // whole rows: dedupe, idempotency, dead letters
+	Expired     Class = "expired"     // whole rows: dedupe, idempotency
 	Attachments Class = "attachments"
+	DeadLetters Class = "dead_letters" // letters with what they kept
 )
 
 // Deleter removes one thing for good; removing what is gone is no error.
@@ -52,11 +53,10 @@ type SweeperOptions struct {
 type Sweeper struct {
 	o SweeperOptions
 
-	mu       sync.Mutex
-	deleters map[string]Deleter
-	resumes  map[string]bool // kinds that remove nothing
-	late     map[model.ClientID]map[Class]time.Duration
-	last     time.Time // when the last pass ended
+	mu     sync.Mutex
+	duties map[string]duty // by kind
+	late   map[model.ClientID]map[place]stand
+	last   time.Time // when the last pass ended
 
 	pass   sync.Mutex    // one pass at a time
 	counts map[Class]int // what the pass under way has removed; belongs to it
@@ -76,24 +76,36 @@ func NewSweeper(o SweeperOptions) *Sweeper {
 	if o.Pages <= 0 {
 		o.Pages = 50
 	}
-	return &Sweeper{o: o, deleters: map[string]Deleter{}, resumes: map[string]bool{}, late: map[model.ClientID]map[Class]time.Duration{}}
+	s := &Sweeper{o: o, duties: map[string]duty{}, late: map[model.ClientID]map[place]stand{}}
+	s.duties[store.DueLetter] = duty{DeadLetters, func(ctx context.Context, client *store.Client, d store.Due) (bool, error) {
+		return client.EndLetter(ctx, d)
+	}}
+	return s
 }
 
-// Register says who removes what is due of a kind. It is called before Run.
-func (s *Sweeper) Register(kind string, d Deleter) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.deleters[kind] = d
+// duty is what is to be done about what is due of a kind. It reports whether
+// something was removed.
+type duty struct {
+	class Class
+	do    func(ctx context.Context, client *store.Client, d store.Due) (bool, error)
 }
+
+// Register says who removes the files that are due of a kind. It is called
+// before Run.
+func (s *Sweeper) Register(kind string, remove Deleter) { s.register(kind, remove, true) }
 
 // Resume says who completes what a crash may have cut off: its note is due a
 // moment after the thing was begun. Nothing is counted as removed. It is
 // called before Run.
-func (s *Sweeper) Resume(kind string, f Deleter) {
-	s.Register(kind, f)
+func (s *Sweeper) Resume(kind string, complete Deleter) { s.register(kind, complete, false) }
+
+func (s *Sweeper) register(kind string, do Deleter, removes bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.resumes[kind] = true
+	s.duties[kind] = duty{Attachments, func(ctx context.Context, client *store.Client, d store.Due) (bool, error) {
+		err := do(ctx, client, d)
+		return removes && err == nil, err
+	}}
 }
 
 // Run sweeps until ctx ends.
@@ -126,7 +138,8 @@ func (s *Sweeper) Sweep(ctx context.Context) (map[Class]int, error) {
 	defer s.pass.Unlock()
 	s.counts = map[Class]int{}
 	var errs []error
-	for _, id := range s.o.Clients() {
+	clients := s.o.Clients()
+	for _, id := range clients {
 		if err := s.client(ctx, id); err != nil {
 			errs = append(errs, fmt.Errorf("sweep client %s: %w", id, err))
 		}
@@ -136,17 +149,19 @@ func (s *Sweeper) Sweep(ctx context.Context) (map[Class]int, error) {
 		errs = append(errs, err)
 	}
 	s.removed(ctx, "", Expired, n) // of all clients, by the table's own index
-	s.report()
+	s.report(clients)
 	return s.counts, errors.Join(errs...)
 }
 
 func (s *Sweeper) client(ctx context.Context, id model.ClientID) error {
 	client, err := s.o.Store.Client(ctx, id)
 	if err != nil {
+		s.allStuck(id, s.o.Now())
 		return err
 	}
 	policy, err := s.o.Policies.Policy(ctx, id)
 	if err != nil {
+		s.allStuck(id, s.o.Now())
 		return err
 	}
 	// What ends by the clock alone comes first: it has five minutes.
@@ -155,7 +170,9 @@ func (s *Sweeper) client(ctx context.Context, id model.ClientID) error {
 		// A view of this moment: the sweeper counts by what is written.
 		view, err := s.o.Ends.look(ctx, client, s.o.Now())
 		if err != nil {
-			return errors.Join(append(errs, err)...)
+			s.stuck(id, place{Messages, shard}, s.o.Now())
+			errs = append(errs, err)
+			continue
 		}
 		w := &walk{s: s, client: client, shard: shard, view: view, keep: policy.Keep}
 		errs = append(errs, w.run(ctx))
@@ -163,38 +180,55 @@ func (s *Sweeper) client(ctx context.Context, id model.ClientID) error {
 	return errors.Join(errs...)
 }
 
-// due removes what lies outside the table.
+// due does what is noted to be done by the clock alone.
 func (s *Sweeper) due(ctx context.Context, client *store.Client) error {
 	now := s.o.Now()
-	var oldest time.Time
-	removed := 0
+	oldest, removed := map[Class]time.Time{}, map[Class]int{}
 	err := client.Due(ctx, now, func(d store.Due) error {
-		s.mu.Lock()
-		remove, ok := s.deleters[d.Kind]
-		counts := !s.resumes[d.Kind]
-		s.mu.Unlock()
-		var err error = model.Errorf(model.Internal, "remove what is due", "nobody removes things of kind %q", d.Kind)
-		if ok {
-			err = remove(ctx, client, d)
-		}
+		todo := s.duty(d.Kind)
+		ok, err := todo.do(ctx, client, d)
 		if err == nil {
 			err = client.DoneDue(ctx, d)
 		}
 		if err != nil {
-			if oldest.IsZero() || d.At.Before(oldest) {
-				oldest = d.At
+			if at, ok := oldest[todo.class]; !ok || d.At.Before(at) {
+				oldest[todo.class] = d.At
 			}
-			return err
+			return leftError{err}
 		}
-		if counts {
-			removed++
+		if ok {
+			removed[todo.class]++
 		}
 		return nil
 	})
-	s.removed(ctx, client.ID, Attachments, removed)
-	s.lateness(client.ID, Attachments, oldest, now)
+	_, left := errors.AsType[leftError](err)
+	for _, class := range []Class{Attachments, DeadLetters} {
+		s.removed(ctx, client.ID, class, removed[class])
+		if err != nil && !left {
+			s.stuck(client.ID, place{class: class}, now)
+		} else {
+			s.reached(client.ID, place{class: class}, oldest[class], now)
+		}
+	}
 	return err
 }
+
+func (s *Sweeper) duty(kind string) duty {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if todo, ok := s.duties[kind]; ok {
+		return todo
+	}
+	return duty{Attachments, func(context.Context, *store.Client, store.Due) (bool, error) {
+		return false, model.Errorf(model.Internal, "remove what is due", "nobody removes things of kind %q", kind)
+	}}
+}
+
+// leftError is about one thing that could not be removed, by a sweeper that
+// sees all there is.
+type leftError struct{ error }
+
+func (e leftError) Unwrap() error { return e.error }
 
 func (s *Sweeper) removed(ctx context.Context, client model.ClientID, class Class, n int) {
 	if n == 0 {
@@ -205,54 +239,4 @@ func (s *Sweeper) removed(ctx context.Context, client model.ClientID, class Clas
 	if s.o.Swept != nil {
 		s.o.Swept(ctx, client, class, n)
 	}
-}
-
-// lateness notes how long past its end the oldest thing of a class is that is
-// still there; the zero time is none.
-func (s *Sweeper) lateness(client model.ClientID, class Class, oldest, now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	by, ok := s.late[client]
-	if !ok {
-		by = map[Class]time.Duration{}
-		s.late[client] = by
-	}
-	if by[class] = 0; !oldest.IsZero() && now.After(oldest) {
-		by[class] = now.Sub(oldest)
-	}
-}
-
-// report puts the worst lateness of each class into the metrics.
-func (s *Sweeper) report() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	worst := map[Class]time.Duration{}
-	for _, by := range s.late {
-		for class, d := range by {
-			worst[class] = max(worst[class], d)
-		}
-	}
-	for class, d := range worst {
-		s.o.Metrics.SweepLateness(string(class), d)
-	}
-	s.last = s.o.Now()
-}
-
-// LastPass is when the last pass ended; zero before the first.
-func (s *Sweeper) LastPass() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.last
-}
-
-// Lateness returns how long past its end the oldest thing of each class was
-// that the last pass left.
-func (s *Sweeper) Lateness(client model.ClientID) map[Class]time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := map[Class]time.Duration{}
-	for class, d := range s.late[client] {
-		out[class] = d
-	}
-	return out
 }

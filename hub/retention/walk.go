@@ -10,6 +10,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 	"github.com/channelhub/channelhub/internal/failpoint"
 )
 
@@ -32,7 +33,19 @@ type walk struct {
 
 func (w *walk) log() *store.Log { return w.client.FeedLogs()[w.shard] }
 
-func (w *walk) run(ctx context.Context) (err error) {
+func (w *walk) run(ctx context.Context) error {
+	err := w.end(ctx)
+	now := w.s.o.Now()
+	if err != nil {
+		w.s.stuck(w.client.ID, place{Messages, w.shard}, now)
+		return err
+	}
+	w.s.reached(w.client.ID, place{Messages, w.shard}, w.oldest, now)
+	return w.trim(ctx)
+}
+
+// end ends what is over, as far as one pass goes.
+func (w *walk) end(ctx context.Context) (err error) {
 	if w.at, err = w.client.FeedSweep(ctx, w.shard); err != nil {
 		return err
 	}
@@ -49,20 +62,19 @@ func (w *walk) run(ctx context.Context) (err error) {
 		}
 	}
 	if more {
-		w.oldest = w.nextEnd(ctx)
+		w.oldest, err = w.nextEnd(ctx)
 	}
-	w.s.lateness(w.client.ID, Messages, w.oldest, w.s.o.Now())
-	return w.trim(ctx)
+	return err
 }
 
 // nextEnd is the end of what a pass had no time left for, as far as the first
 // row behind it tells.
-func (w *walk) nextEnd(ctx context.Context) time.Time {
+func (w *walk) nextEnd(ctx context.Context) (time.Time, error) {
 	rows, err := w.log().Read(ctx, w.at.At, 1)
 	if err != nil || len(rows) == 0 {
-		return time.Time{}
+		return time.Time{}, err
 	}
-	return newest(rows[0]).Add(min(w.keep.Messages, w.keep.Undelivered))
+	return newest(rows[0]).Add(min(w.keep.Messages, w.keep.Undelivered)), nil
 }
 
 // step ends the next rows whose content is all over, and reports whether there
@@ -153,7 +165,7 @@ func (w *walk) until(ctx context.Context, r store.Record) (time.Time, bool, erro
 }
 
 // final returns the message whose final status a record tells, if its content
-// is to end here. A dead letter's ends with its row.
+// is to end here. A dead letter's ends by its due row.
 func (w *walk) final(ctx context.Context, r store.Record) (store.Outbound, bool, error) {
 	if !r.New.Final() {
 		return store.Outbound{}, false, nil
@@ -169,7 +181,7 @@ func (w *walk) final(ctx context.Context, r store.Record) (store.Outbound, bool,
 // others from ending.
 func (w *walk) pass(r store.Record, err error) error {
 	if model.Is(err, model.Corrupt) {
-		w.s.o.Logger.Error("a row that is past its retention cannot be opened", "client", w.client.ID, "conversation", r.Conversation, "error", err)
+		w.s.o.Logger.Error("a row that is past its retention cannot be opened", telemetry.FieldClient, w.client.ID, telemetry.FieldConversation, r.Conversation, telemetry.FieldError, err)
 		return nil
 	}
 	if model.Is(err, model.NotFound) {

@@ -60,6 +60,36 @@ func (s *Store) NoteBucket(ctx context.Context, client model.ClientID, b Bucket,
 	return nil
 }
 
+// ChangeBucketKey notes another key that a client's bucket encrypts under, with
+// the audit row of the act, and returns the note. The key that is noted already
+// writes nothing.
+func (s *Store) ChangeBucketKey(ctx context.Context, client model.ClientID, keyID string, act Act) (Bucket, error) {
+	row, err := s.table.Hub().Get(ctx, bucketPK, string(client))
+	if err != nil {
+		return Bucket{}, fmt.Errorf("read bucket row: %w", err)
+	}
+	var b Bucket
+	if _, err := decodeHeader(row.Value, bucketSchema, &b); err != nil {
+		return b, fmt.Errorf("read bucket row: %w", err)
+	}
+	if b.KeyID == keyID {
+		return b, nil
+	}
+	b.KeyID = keyID
+	value, err := encodePlain(bucketSchema, b)
+	if err != nil {
+		return b, err
+	}
+	err = s.audited(ctx, act, table.Put(bucketPK, string(client), value).IfVersion(row.Version))
+	if _, changed := conflictOf(err); changed {
+		return b, model.Errorf(model.Conflicting, "note key of bucket", "the note was changed at the same time: do it again")
+	}
+	if err != nil {
+		return b, fmt.Errorf("note key of bucket: %w", err)
+	}
+	return b, nil
+}
+
 // ForgetBucket removes the note, with the audit row of the act. That there is
 // none is no error, and writes nothing.
 func (s *Store) ForgetBucket(ctx context.Context, client model.ClientID, act Act) error {

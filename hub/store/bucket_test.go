@@ -27,6 +27,15 @@ func TestBucketNote(t *testing.T) {
 	if got, err := s.Bucket(ctx, "acme"); err != nil || got != want {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
+	want.KeyID = "k2"
+	for range 2 {
+		if got, err := s.ChangeBucketKey(ctx, "acme", "k2", act); err != nil || got != want {
+			t.Errorf("another key: %+v, %v", got, err)
+		}
+	}
+	if got, err := s.Bucket(ctx, "acme"); err != nil || got != want {
+		t.Errorf("with another key: %+v, %v; want %+v", got, err, want)
+	}
 	for range 2 {
 		if err := s.ForgetBucket(ctx, "acme", act); err != nil {
 			t.Fatalf("forget: %v", err)

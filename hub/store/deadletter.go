@@ -94,9 +94,15 @@ func decodeDeadLetter(row table.Row) (DeadLetter, error) {
 	}, nil
 }
 
-// PutDeadLetter writes the letter of a message; repeating it is harmless. The
-// letter of an earlier failure, which an operator had replayed, gives way.
+// PutDeadLetter writes the letter of a message, behind the note of its end;
+// repeating it is harmless. The letter of an earlier failure, which an operator
+// had replayed, gives way.
 func (c *Client) PutDeadLetter(ctx context.Context, d DeadLetter) error {
+	if d.Conversation != "" { // PutLetterContent has noted the others
+		if err := c.PutDue(ctx, d.due(0)); err != nil {
+			return err
+		}
+	}
 	value, err := d.encode()
 	if err != nil {
 		return err
@@ -185,8 +191,11 @@ func (c *Client) DeadLetters(ctx context.Context, after model.Random16, limit in
 
 // PutLetterContent keeps the content of a letter, sealed, and returns the
 // number of its parts. It comes before the letter: a letter that is there is
-// whole. Repeating it is harmless.
+// whole, and behind the note of its end. Repeating it is harmless.
 func (c *Client) PutLetterContent(ctx context.Context, d DeadLetter, content []byte) (parts int, err error) {
+	if err := c.PutDue(ctx, d.due((len(content)+journalPart-1)/journalPart)); err != nil {
+		return 0, err
+	}
 	if err := c.seal.CreateKey(ctx, letterKey); err != nil {
 		return 0, fmt.Errorf("write dead letter's content: %w", err)
 	}

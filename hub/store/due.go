@@ -15,22 +15,24 @@ const (
 	duePage   = 100
 )
 
-// Due is something outside the table that is to be removed at its time, such
-// as the bytes of an attachment. It is put before the thing is made, so that
-// nothing is ever made that nobody removes.
+// Due is something that is to be removed at its time, such as the bytes of an
+// attachment. It is put before the thing is made, so that nothing is ever made
+// that nobody removes.
 type Due struct {
-	ID   string // the hub's own id
-	Kind string // who removes it
-	Ref  string // where it lies: a random key, no name
-	At   time.Time
+	ID    string // the hub's own id
+	Kind  string // who removes it
+	Ref   string // where it lies: a random key, no name
+	At    time.Time
+	Parts int // rows that hold a letter's content, or may
 
 	hour string
 }
 
 type dueHeader struct {
-	Kind string `json:"k"`
-	Ref  string `json:"r,omitempty"`
-	At   Milli  `json:"c"`
+	Kind  string `json:"k"`
+	Ref   string `json:"r,omitempty"`
+	At    Milli  `json:"c"`
+	Parts int    `json:"p,omitempty"`
 }
 
 type dueHead struct {
@@ -46,7 +48,7 @@ func (c *Client) PutDue(ctx context.Context, d Due) error {
 	}
 	// Never into an hour that the sweeper may be done with.
 	d.hour = max(hourOf(d.At), hourOf(c.now()))
-	value, err := encodePlain(dueSchema, dueHeader{Kind: d.Kind, Ref: d.Ref, At: Millis(d.At)})
+	value, err := encodePlain(dueSchema, dueHeader{Kind: d.Kind, Ref: d.Ref, At: Millis(d.At), Parts: d.Parts})
 	if err != nil {
 		return err
 	}
@@ -74,7 +76,8 @@ func (c *Client) dueFrom(ctx context.Context) error {
 
 // Due calls f with everything that is due by upTo, by the hour. F removes it
 // and then calls DoneDue; what it returns an error for is offered again by the
-// next call. Due goes on with the others and returns the last error.
+// next call. Due goes on with the others and returns the last error: of its own
+// reading before those of f.
 func (c *Client) Due(ctx context.Context, upTo time.Time, f func(Due) error) error {
 	row, err := c.rows.Get(ctx, "sweep", "due")
 	if model.Is(err, model.NotFound) {
@@ -92,16 +95,19 @@ func (c *Client) Due(ctx context.Context, upTo time.Time, f func(Due) error) err
 		return model.Errorf(model.Corrupt, "read what is due", "the head names no hour")
 	}
 	done := hour // hours before it are empty
-	var failed error
+	var failed, unread error
 	for ; !hour.After(upTo); hour = hour.Add(time.Hour) {
-		left, err := c.dueIn(ctx, hourOf(hour), upTo, f)
+		left, refused, err := c.dueIn(ctx, hourOf(hour), upTo, f)
+		if refused != nil {
+			failed = refused
+		}
 		if err != nil {
-			failed = err
+			unread = err
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if left == 0 && err == nil && done.Equal(hour) {
+		if left == 0 && refused == nil && err == nil && done.Equal(hour) {
 			done = hour.Add(time.Hour)
 		}
 	}
@@ -120,34 +126,37 @@ func (c *Client) Due(ctx context.Context, upTo time.Time, f func(Due) error) err
 			}
 		}
 	}
+	if unread != nil {
+		return unread
+	}
 	return failed
 }
 
-// dueIn goes through one hour and returns how many are not due yet.
-func (c *Client) dueIn(ctx context.Context, hour string, upTo time.Time, f func(Due) error) (left int, err error) {
-	var failed error
+// dueIn goes through one hour and returns how many are not due yet, and the
+// last error of f.
+func (c *Client) dueIn(ctx context.Context, hour string, upTo time.Time, f func(Due) error) (left int, refused, err error) {
 	q := table.Query{PK: "due/" + hour, Limit: duePage}
 	for {
 		page, err := c.rows.Query(ctx, q)
 		if err != nil {
-			return left, fmt.Errorf("read what is due: %w", err)
+			return left, refused, fmt.Errorf("read what is due: %w", err)
 		}
 		for _, row := range page.Rows {
 			q.After = row.SK
 			d, err := decodeDue(hour, row)
 			if err != nil {
-				return left, err
+				return left, refused, err
 			}
 			if d.At.After(upTo) {
 				left++
 				continue
 			}
 			if err := f(d); err != nil {
-				failed = err
+				refused = err
 			}
 		}
 		if !page.More {
-			return left, failed
+			return left, refused, nil
 		}
 	}
 }
@@ -157,7 +166,7 @@ func decodeDue(hour string, row table.Row) (Due, error) {
 	if _, err := decodeHeader(row.Value, dueSchema, &h); err != nil {
 		return Due{}, fmt.Errorf("read what is due: %w", err)
 	}
-	return Due{ID: row.SK, Kind: h.Kind, Ref: h.Ref, At: h.At.Time(), hour: hour}, nil
+	return Due{ID: row.SK, Kind: h.Kind, Ref: h.Ref, At: h.At.Time(), Parts: h.Parts, hour: hour}, nil
 }
 
 // DoneDue takes the note back once the thing is gone.

@@ -252,9 +252,13 @@ func (c *Client) EachOutbound(ctx context.Context, conv model.ConversationID, f 
 	}
 }
 
-// RemoveLetter deletes a dead letter with what lies with it.
+// RemoveLetter deletes a dead letter with what lies with it, and the note of
+// its end.
 func (c *Client) RemoveLetter(ctx context.Context, d DeadLetter) error {
 	if _, err := c.drop(ctx, letterPK(d.UUID)); err != nil {
+		return err
+	}
+	if err := c.DoneDue(ctx, d.due(0)); err != nil {
 		return err
 	}
 	if _, err := c.rows.Commit(ctx, table.Delete("dl", string(d.UUID[:]))); err != nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -315,8 +316,8 @@ func (c *Client) EachDue(ctx context.Context, f func(Due) error) error {
 		return model.Errorf(model.Corrupt, "read what is due", "the head names no hour")
 	}
 	for end := c.now().Add(farthestDue); hour.Before(end); hour = hour.Add(time.Hour) {
-		if _, err := c.dueIn(ctx, hourOf(hour), end, f); err != nil {
-			return err
+		if _, refused, err := c.dueIn(ctx, hourOf(hour), end, f); err != nil || refused != nil {
+			return errors.Join(err, refused)
 		}
 		if err := ctx.Err(); err != nil {
 			return err

@@ -59,6 +59,9 @@ type Metrics struct {
 	retentionRemoved  *prometheus.CounterVec
 	retentionLateness *prometheus.GaugeVec
 
+	ordersPending *prometheus.GaugeVec
+	ordersDone    *prometheus.CounterVec
+
 	channels, plugins, routes, methods bounded
 
 	mu     sync.Mutex
@@ -120,6 +123,9 @@ func New(version string) *Metrics {
 
 		retentionRemoved:  counters(r, retentionRemoved, "What was removed because its time had ended.", labelClass),
 		retentionLateness: gauges(r, retentionLateness, "How long past its end the oldest thing is that is still there.", labelClass),
+
+		ordersPending: gauges(r, ordersPending, "Erasures and removals that were ordered and are not done.", labelKind),
+		ordersDone:    counters(r, ordersDone, "Erasures and removals that this process has carried out.", labelKind),
 
 		states: map[string]string{},
 	}
@@ -366,4 +372,21 @@ func (m *Metrics) SweepLateness(class string, late time.Duration) {
 		return
 	}
 	m.retentionLateness.WithLabelValues(class).Set(late.Seconds())
+}
+
+// OrdersPending notes how many orders of a kind are not done. Kind is one of a
+// closed set.
+func (m *Metrics) OrdersPending(kind string, n int) {
+	if m == nil {
+		return
+	}
+	m.ordersPending.WithLabelValues(kind).Set(float64(n))
+}
+
+// OrderDone counts an order that was carried out. Kind is one of a closed set.
+func (m *Metrics) OrderDone(kind string) {
+	if m == nil {
+		return
+	}
+	m.ordersDone.WithLabelValues(kind).Inc()
 }

@@ -40,6 +40,8 @@ func exercise(m *Metrics) {
 	m.AuditCopyLag(2, time.Minute)
 	m.Swept("messages", 1)
 	m.SweepLateness("messages", time.Second)
+	m.OrdersPending("client.remove", 1)
+	m.OrderDone("client.remove")
 }
 
 func TestNilCountsNothing(*testing.T) {
@@ -64,7 +66,7 @@ func TestEveryNameIsInAScrape(t *testing.T) {
 func TestNamesFollowTheRules(t *testing.T) {
 	m := New("1.2.3")
 	exercise(m)
-	unit := regexp.MustCompile(`_(seconds|bytes|total|records|rows|requests|info|successful|state|active|held|clients|sockets)$`)
+	unit := regexp.MustCompile(`_(seconds|bytes|total|records|rows|requests|info|successful|state|active|held|pending|clients|sockets)$`)
 	for _, f := range gather(t, m) {
 		name := f.GetName()
 		if !strings.HasPrefix(name, "hub_") {

@@ -45,6 +45,9 @@ const (
 
 	retentionRemoved  = "hub_retention_removed_total"
 	retentionLateness = "hub_retention_lateness_seconds"
+
+	ordersPending = "hub_orders_pending"
+	ordersDone    = "hub_orders_done_total"
 )
 
 // Names lists every metric of the hub's own.
@@ -62,6 +65,7 @@ func Names() []string {
 		logDropped,
 		auditCopyRows, auditCopySeconds,
 		retentionRemoved, retentionLateness,
+		ordersPending, ordersDone,
 	}
 }
 
@@ -72,6 +76,7 @@ const (
 	labelChannel = "channel"
 	labelClass   = "class"
 	labelCode    = "code"
+	labelKind    = "kind"
 	labelMethod  = "method"
 	labelOutcome = "outcome"
 	labelPlugin  = "plugin"

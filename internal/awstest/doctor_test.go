@@ -220,6 +220,32 @@ func TestDoctor(t *testing.T) {
 		f.wantSick(t, "client/acme/bucket/encryption", hub.FoundFail)
 		f.add(t)
 	})
+	t.Run("another key", func(t *testing.T) {
+		out, err := f.kms().CreateKey(t.Context(), &kms.CreateKeyInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := *f
+		changed.clients = "{acme: {name: Acme, kms_key_id: \"" + aws.ToString(out.KeyMetadata.KeyId) + "\"}}"
+		changed.load(t)
+		changed.wantSick(t, "client/acme/bucket/key", hub.FoundFail)
+		if again := changed.add(t); again != bucket {
+			t.Errorf("another bucket: %s", again)
+		}
+		changed.wantSick(t, "client/acme/bucket/key", "")
+		changed.wantSick(t, "client/acme/bucket/encryption", "")
+		settings, err := f.s3().GetBucketEncryption(t.Context(), &s3.GetBucketEncryptionInput{Bucket: &bucket})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rule := settings.ServerSideEncryptionConfiguration.Rules[0].ApplyServerSideEncryptionByDefault
+		if got, want := aws.ToString(rule.KMSMasterKeyID), aws.ToString(out.KeyMetadata.Arn); got != want {
+			t.Errorf("the bucket's default is %s, want %s", got, want)
+		}
+		f.load(t)
+		f.add(t) // and back
+		f.wantSick(t, "client/acme/bucket/key", "")
+	})
 	t.Run("expiry off", func(t *testing.T) {
 		_, err := f.rows().UpdateTimeToLive(t.Context(), &dynamodb.UpdateTimeToLiveInput{
 			TableName: &f.table, TimeToLiveSpecification: &dynamotypes.TimeToLiveSpecification{AttributeName: aws.String("x"), Enabled: aws.Bool(false)},

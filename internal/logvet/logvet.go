@@ -1,6 +1,7 @@
 // Package logvet finds what identifies a person, or what a person said, on its
-// way into a log line or an error. It reads the code, as vet does, since no
-// test run takes every line that logs.
+// way into a log line or an error, and fields of log lines that go by a second
+// name. It reads the code, as vet does, since no test run takes every line that
+// logs.
 package logvet
 
 import (
@@ -8,6 +9,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"strconv"
 	"strings"
 )
 
@@ -71,6 +73,7 @@ func check(fset *token.FileSet, files []*ast.File, info *types.Info) []string {
 					for _, arg := range call.Args {
 						c.judge(sink, arg)
 					}
+					c.names(sink, call)
 				}
 			}
 			return true
@@ -271,6 +274,31 @@ func (c *checker) callee(call *ast.CallExpr) *types.Func {
 func (c *checker) judge(sink string, arg ast.Expr) {
 	if what := c.holds(arg); what != "" {
 		c.faults = append(c.faults, fmt.Sprintf("%s: %s gets %s: give it telemetry.Contact(…), or leave it out", c.fset.Position(arg.Pos()), sink, what))
+	}
+}
+
+// renamed are fields of log lines that go by one name everywhere, by other
+// names that they were given.
+var renamed = map[string]string{"client": "client_id", "account": "account_id", "conversation": "conversation_id"}
+
+// names looks at the names of fields, which follow the message.
+func (c *checker) names(sink string, call *ast.CallExpr) {
+	if !strings.HasPrefix(sink, "hclog.") {
+		return
+	}
+	args := call.Args
+	if sink != "hclog.With" && len(args) > 0 {
+		args = args[1:] // the message, or the level before it
+	}
+	for _, arg := range args {
+		name, ok := arg.(*ast.BasicLit)
+		if !ok || name.Kind != token.STRING {
+			continue
+		}
+		said, err := strconv.Unquote(name.Value)
+		if right, ok := renamed[said]; ok && err == nil {
+			c.faults = append(c.faults, fmt.Sprintf("%s: %s gets a field %q: it is %s everywhere, see telemetry.FieldClient", c.fset.Position(arg.Pos()), sink, said, right))
+		}
 	}
 }
 

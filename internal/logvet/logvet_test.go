@@ -148,14 +148,18 @@ func bad(log hclog.Logger, a model.Address, m *model.Message, e *pluginhost.Even
 	first, _ := strings.CutPrefix(m.ProviderID, "x")
 	log.Warn("x", "first", first) // BAD
 	var c model.ContactID
-	log.Warn("x", "c", c) // BAD
+	log.Warn("x", "c", c)                               // BAD
+	log.Warn("x", "client", "acme")                     // BAD
+	log.With("account", "acme-echo").Warn("x")          // BAD
+	log.Error("x", "n", 1, "conversation", model.ConversationID("cnv_1")) // BAD
 }
 
 func good(log hclog.Logger, a model.Address, m *model.Message, e *pluginhost.Event) {
 	log.Warn("x", telemetry.FieldContact, telemetry.Contact(a.Value))
 	log.Warn("x", "kind", a.Kind, "id", m.ID, "type", e.Type, "n", len(m.Content.Text), "none", a.Value == "")
 	n := len(e.Addresses)
-	log.Warn("x", "n", n, "account", e.AccountID)
+	log.Warn("x", "n", n, "account_id", e.AccountID)
+	log.Warn("client", telemetry.FieldClient, "acme")
 	_ = fmt.Errorf("to %s", telemetry.Contact(a.Value))
 	_ = fmt.Sprint(a.Value)
 }

@@ -28,7 +28,7 @@ type ClientRetention struct {
 	Policy   map[string]string `json:"policy" doc:"How long each class of its data lives."`
 	Forecast []Forecast        `json:"forecast" doc:"What ends from now on, each time including the ones before."`
 	// Lateness is in seconds, as the metric of the same name.
-	Lateness map[string]float64 `json:"lateness_seconds" doc:"By class: how long past its end the oldest thing was that the last sweep left. 0 is none. What is late is unreadable all the same."`
+	Lateness map[string]float64 `json:"lateness_seconds" doc:"By class: how long past its end the oldest thing was that the last sweep left, or may have left where it could not look. 0 is none. What is late is unreadable all the same."`
 	LastPass *model.Time        `json:"last_pass,omitempty" doc:"When the last sweep ended; absent before the first."`
 }
 

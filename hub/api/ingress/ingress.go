@@ -107,7 +107,9 @@ func (g *Ingress) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		g.refused.note(from, g.Now())
+		if !model.Is(err, model.Unavailable) { // a paused account is not the caller's fault
+			g.refused.note(from, g.Now())
+		}
 		web.Fail(w, r, err)
 		return
 	}

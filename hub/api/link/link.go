@@ -17,6 +17,7 @@ import (
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/blob"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 // Files hands out bytes.
@@ -87,7 +88,7 @@ func (l *Links) follow(w http.ResponseWriter, r *http.Request) {
 		return l.o.Files.Open(ctx, link.Client, a, offset)
 	}
 	web.ServeFile(w, r, web.File{Name: a.Name, Type: a.Mime, SHA256: a.SHA256, Size: a.Size, Open: open}, func(err error) {
-		l.o.Logger.Warn("a file could not be handed out whole", "client", link.Client, "attachment", a.ID, "error", err)
+		l.o.Logger.Warn("a file could not be handed out whole", telemetry.FieldClient, link.Client, "attachment", a.ID, telemetry.FieldError, err)
 	})
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/channelhub/channelhub/hub/seal"
 	"github.com/channelhub/channelhub/hub/storage/blob"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 	"github.com/channelhub/channelhub/internal/failpoint"
 )
 
@@ -324,7 +325,7 @@ func (m *Media) forget(ctx context.Context, client *store.Client, a store.Attach
 		err = client.DoneDue(ctx, dueUntaken(a))
 	}
 	if err != nil {
-		m.o.Logger.Warn("a file that was not taken is removed at its end only", "client", client.ID, "error", err)
+		m.o.Logger.Warn("a file that was not taken is removed at its end only", telemetry.FieldClient, client.ID, telemetry.FieldError, err)
 	}
 }
 

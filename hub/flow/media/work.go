@@ -12,6 +12,7 @@ import (
 	"github.com/channelhub/channelhub/hub/pluginhost"
 	"github.com/channelhub/channelhub/hub/storage/blob"
 	"github.com/channelhub/channelhub/hub/store"
+	"github.com/channelhub/channelhub/hub/telemetry"
 	"github.com/channelhub/channelhub/internal/failpoint"
 )
 
@@ -67,7 +68,7 @@ func (m *Media) Pass(ctx context.Context) {
 			err = m.work(ctx, client)
 		}
 		if err != nil && ctx.Err() == nil {
-			m.o.Logger.Warn("files could not be looked after", "client", cl.ID, "error", err)
+			m.o.Logger.Warn("files could not be looked after", telemetry.FieldClient, cl.ID, telemetry.FieldError, err)
 		}
 	}
 }
@@ -231,7 +232,7 @@ func (m *Media) do(ctx context.Context, client *store.Client, t store.MediaTask)
 	t.Attempts++
 	wait := retryMin << min(t.Attempts-1, 10)
 	t.Next = m.o.Now().Add(min(wait, retryMax))
-	m.o.Logger.Debug("a file is tried again later", "client", client.ID, "attachment", t.ID, "attempts", t.Attempts, "code", model.CodeOf(err))
+	m.o.Logger.Debug("a file is tried again later", telemetry.FieldClient, client.ID, "attachment", t.ID, "attempts", t.Attempts, telemetry.FieldCode, model.CodeOf(err))
 	return client.PutMediaTask(ctx, t, false)
 }
 
@@ -366,7 +367,7 @@ func (m *Media) scanSoon(ctx context.Context, client *store.Client, a store.Atta
 		a = now
 	}
 	if err != nil {
-		m.o.Logger.Warn("a file waits for its scan", "client", client.ID, "attachment", a.ID, "code", model.CodeOf(err))
+		m.o.Logger.Warn("a file waits for its scan", telemetry.FieldClient, client.ID, "attachment", a.ID, telemetry.FieldCode, model.CodeOf(err))
 	}
 	return a
 }
@@ -419,7 +420,7 @@ func (m *Media) scanOne(ctx context.Context, client *store.Client, id model.Atta
 		if a.State == model.AttachmentRefused {
 			// The bytes go now; what this leaves goes at the file's end.
 			if err := m.o.Blobs.For(client.ID).Delete(ctx, blob.Key(a.Blob)); err != nil {
-				m.o.Logger.Warn("an infected file is removed at its end only", "client", client.ID, "attachment", a.ID, "error", err)
+				m.o.Logger.Warn("an infected file is removed at its end only", telemetry.FieldClient, client.ID, "attachment", a.ID, telemetry.FieldError, err)
 			}
 		}
 		return a, m.tell(ctx, client, a)

@@ -135,7 +135,7 @@ func (a *Admin) Deprovision(ctx context.Context, b Bucket) error {
 		gone := false
 		err := a.do(ctx, step.op, func() error {
 			err := step.run(ctx, b)
-			gone = awsconfig.Word(err) == "NoSuchBucket"
+			gone = awsconfig.Word(err) == wordNoBucket
 			if gone {
 				return nil
 			}

@@ -104,13 +104,18 @@ func (c call) bucket() *string { return aws.String(c.Name) }
 func (c call) owner() *string  { return aws.String(c.Owner) }
 func (c call) key() *string    { return aws.String(c.KeyID) }
 
+// errNoBucket says that no bucket of the client is noted.
+var errNoBucket = errors.New("no bucket is noted")
+
 // prepare looks up where a client's blobs are.
 func (d *S3) prepare(ctx context.Context, client model.ClientID) (call, error) {
 	b, err := d.resolve(ctx, client)
 	if model.Is(err, model.NotFound) {
 		// Not that there is no such blob: there can be none yet.
-		return call{}, model.Errorf(model.Unavailable, "find bucket",
-			"client %s has no bucket: run hub client add %s", client, client)
+		return call{}, &model.Error{
+			Code: model.Unavailable, Op: "find bucket",
+			Detail: fmt.Sprintf("client %s has no bucket: run hub client add %s", client, client), Err: errNoBucket,
+		}
 	}
 	if err != nil {
 		return call{}, fmt.Errorf("find bucket: %w", err)
@@ -137,6 +142,16 @@ func (d *S3) do(ctx context.Context, op string, client model.ClientID, request f
 		return err
 	}
 	return coded(op, request(ctx, c))
+}
+
+// rid is do for what is to be gone afterwards. A bucket that is not there holds
+// nothing: a note is made before its bucket, and goes behind it.
+func (d *S3) rid(ctx context.Context, op string, client model.ClientID, request func(context.Context, call) error) error {
+	err := d.do(ctx, op, client, request)
+	if errors.Is(err, errNoBucket) || awsconfig.Word(err) == wordNoBucket {
+		return nil
+	}
+	return err
 }
 
 // Put implements driver.Driver.
@@ -246,7 +261,7 @@ func (d *S3) Head(ctx context.Context, ref driver.Ref) (info driver.Info, err er
 // Delete implements driver.Driver. Buckets keep no versions, so what is
 // deleted is gone.
 func (d *S3) Delete(ctx context.Context, ref driver.Ref) error {
-	return d.do(ctx, "delete object", ref.Client, func(ctx context.Context, c call) error {
+	return d.rid(ctx, "delete object", ref.Client, func(ctx context.Context, c call) error {
 		_, err := d.client.DeleteObject(ctx, &s3.DeleteObjectInput{
 			Bucket: c.bucket(), ExpectedBucketOwner: c.owner(), Key: aws.String(ref.Key),
 		}, c.with)

@@ -98,6 +98,31 @@ func TestBucketThatIsGone(t *testing.T) {
 	}
 }
 
+// TestNothingIsLeftWithoutABucket: where there is no bucket, what is to be
+// removed is gone, and nobody is kept waiting for it.
+func TestNothingIsLeftWithoutABucket(t *testing.T) {
+	w := newWorld(t)
+	b := w.buckets["acme"]
+	b.Name = "channelhub-gone"
+	w.buckets["acme"] = b
+	for _, client := range []model.ClientID{"initech", "acme"} { // never noted; noted and gone
+		h := w.port(nil).For(client)
+		if err := h.Discard(t.Context(), blob.NewKey()); err != nil {
+			t.Errorf("discard of %s: %v", client, err)
+		}
+		if err := h.Delete(t.Context(), blob.NewKey()); err != nil {
+			t.Errorf("delete of %s: %v", client, err)
+		}
+	}
+	// What cannot be looked up may be there.
+	d := s3blob.New(config(w.server.Access, w.server.Secret), func(context.Context, model.ClientID) (s3blob.Bucket, error) {
+		return s3blob.Bucket{}, model.Errorf(model.Denied, "read bucket row", "refused by the test")
+	}, &s3blob.Options{Endpoint: w.server.Endpoint})
+	if err := blob.New(d, nil).For("acme").Discard(t.Context(), blob.NewKey()); !model.Is(err, model.Denied) {
+		t.Errorf("without an answer: %v, want denied", err)
+	}
+}
+
 func TestSessionPerClient(t *testing.T) {
 	w := newWorld(t)
 	var asked []model.ClientID

@@ -96,7 +96,7 @@ func (d *S3) abort(ctx context.Context, c call, key, id string) error {
 // Abandon implements driver.Driver. One page is enough: a key is tried by one
 // caller at a time, and what is left is found at the next call.
 func (d *S3) Abandon(ctx context.Context, ref driver.Ref) error {
-	return d.do(ctx, "abandon uploads", ref.Client, func(ctx context.Context, c call) error {
+	return d.rid(ctx, "abandon uploads", ref.Client, func(ctx context.Context, c call) error {
 		out, err := d.client.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{
 			Bucket: c.bucket(), ExpectedBucketOwner: c.owner(), Prefix: aws.String(ref.Key),
 		}, c.with)

@@ -30,6 +30,7 @@ type Flaky struct {
 	then    func()
 	dropGet int
 	maxPage int
+	refuse  bool
 }
 
 // Next gives the coming commits their faults; those after pass.
@@ -61,8 +62,28 @@ func (f *Flaky) CutPages(n int) {
 	f.maxPage = n
 }
 
+// Refuse makes every call fail with model.Denied, as a table does whose policy
+// somebody has changed, or no more.
+func (f *Flaky) Refuse(refuse bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refuse = refuse
+}
+
+func (f *Flaky) denied(op string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.refuse {
+		return nil
+	}
+	return model.Errorf(model.Denied, op, "refused by the test")
+}
+
 // Commit implements driver.Driver.
 func (f *Flaky) Commit(ctx context.Context, id driver.ID, ops []driver.Op) (driver.Cost, error) {
+	if err := f.denied("commit"); err != nil {
+		return driver.Cost{}, err
+	}
 	fault, then := f.next()
 	defer then()
 	switch fault {
@@ -100,6 +121,9 @@ func (f *Flaky) next() (Fault, func()) {
 
 // Get implements driver.Driver.
 func (f *Flaky) Get(ctx context.Context, key driver.Key) (driver.Row, driver.Cost, error) {
+	if err := f.denied("get"); err != nil {
+		return driver.Row{}, driver.Cost{}, err
+	}
 	f.mu.Lock()
 	drop := f.dropGet > 0
 	if drop {
@@ -114,6 +138,9 @@ func (f *Flaky) Get(ctx context.Context, key driver.Key) (driver.Row, driver.Cos
 
 // Query implements driver.Driver.
 func (f *Flaky) Query(ctx context.Context, q driver.Query) (driver.Page, driver.Cost, error) {
+	if err := f.denied("query"); err != nil {
+		return driver.Page{}, driver.Cost{}, err
+	}
 	f.mu.Lock()
 	if f.maxPage > 0 {
 		q.Limit = min(q.Limit, f.maxPage)
@@ -124,6 +151,9 @@ func (f *Flaky) Query(ctx context.Context, q driver.Query) (driver.Page, driver.
 
 // Sweep implements driver.Sweeper, as far as the driver below does.
 func (f *Flaky) Sweep(ctx context.Context, expiredBy time.Time) (int, error) {
+	if err := f.denied("sweep"); err != nil {
+		return 0, err
+	}
 	if s, ok := f.Driver.(driver.Sweeper); ok {
 		return s.Sweep(ctx, expiredBy)
 	}
