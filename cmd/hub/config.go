@@ -113,9 +113,13 @@ func newConfigDiffCommand() *cobra.Command {
 		d, err := decode[struct {
 			Changes []struct{ Path, Before, After string }
 			Restart []string
+			Plugins []string
 		}](raw)
 		if err != nil {
 			return output.View{}, err
+		}
+		if len(d.Changes) == 0 && len(d.Plugins) > 0 {
+			return output.View{JSON: raw, Said: "a reload would try again to replace " + strings.Join(d.Plugins, ", ")}, nil
 		}
 		if len(d.Changes) == 0 {
 			return output.View{JSON: raw, Said: "a reload would change nothing"}, nil
