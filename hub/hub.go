@@ -237,13 +237,18 @@ func (h *Hub) Ready() <-chan struct{} { return h.ready }
 
 // Run serves until ctx ends, then shuts down: ready goes off, callers get 503,
 // lanes stop, connectors drain, the store closes. It returns nil after an
-// orderly end, and the store's fault when that ended it.
+// orderly end, also when ctx ended before it served, and the store's fault when
+// that ended it.
 func (h *Hub) Run(ctx context.Context) error {
 	var background sync.WaitGroup
 	h.publicListener.serve()
 	h.adminListener.serve()
 	err := h.start(ctx, &background, h.life)
-	if err == nil {
+	switch {
+	case ctx.Err() != nil:
+		h.log.Info("the hub was told to end before it served", telemetry.FieldError, err)
+		err = nil
+	case err == nil:
 		close(h.ready)
 		h.log.Info("the hub serves", "version", h.version, "public", h.PublicURL(), "admin", h.AdminURL())
 		select {

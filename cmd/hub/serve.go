@@ -59,14 +59,14 @@ func serve(ctx context.Context, files []string, stdout, stderr io.Writer) error 
 	}
 	cfg, warnings, err := load(ctx)
 	if err != nil {
-		return err
+		return unlessToldToEnd(ctx, err, stderr)
 	}
 	for _, w := range warnings {
 		_, _ = fmt.Fprintf(stderr, "warning: %s\n", w)
 	}
 	h, err := hub.New(ctx, hub.Options{Config: cfg, Version: version, Load: load, LogTo: stderr})
 	if err != nil {
-		return err
+		return unlessToldToEnd(ctx, err, stderr)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx) }()
@@ -74,7 +74,17 @@ func serve(ctx context.Context, files []string, stdout, stderr io.Writer) error 
 	case err := <-ended:
 		return err
 	case <-h.Ready():
-		_, _ = fmt.Fprintf(stdout, "ready public=%s admin=%s\n", h.PublicURL(), h.AdminURL())
+		_, _ = fmt.Fprintf(stdout, "ready public=%s admin=%s\n", h.BoundURL(), h.AdminURL())
 	}
 	return <-ended
+}
+
+// unlessToldToEnd is what kept the hub from starting; nil when that was a
+// signal, which asks for an orderly end at any time.
+func unlessToldToEnd(ctx context.Context, err error, stderr io.Writer) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(stderr, "told to end before it served:", err)
+	return nil
 }
