@@ -28,7 +28,6 @@ func newServeCommand() *cobra.Command {
 Once it serves, one line goes to standard output:
 
   ready public=http://127.0.0.1:8080 admin=http://127.0.0.1:8081`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if len(files) == 0 {
 				return usageError{errors.New("name at least one configuration file with --config")}
@@ -36,7 +35,7 @@ Once it serves, one line goes to standard output:
 			return serve(cmd.Context(), files, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringArrayVar(&files, "config", nil, "configuration file; later ones win")
+	configFiles(cmd, &files)
 	return cmd
 }
 

@@ -25,11 +25,11 @@ func newConfigValidateCommand() *cobra.Command {
 	var quick bool
 	var format output.Format
 	cmd := &cobra.Command{
-		Use: "validate --config FILE…", Short: "Judge configuration files as a reload would", Args: cobra.NoArgs,
+		Use: "validate --config FILE…", Short: "Judge configuration files as a reload would",
 		Long: "Judge configuration files as a reload would: first the files, then each enabled plugin, which is started and asked\nabout its accounts. No store is opened, so that this can run beside a hub. The exit code is 1 when there is a fault.",
 	}
 	format.Flag(cmd)
-	configFlag(cmd, &files)
+	configFiles(cmd, &files)
 	cmd.Flags().BoolVar(&quick, "files-only", false, "leave the plugins out")
 	required(cmd, "config")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
