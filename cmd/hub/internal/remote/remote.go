@@ -139,6 +139,26 @@ func (c *Client) Copy(ctx context.Context, r Request, w io.Writer) error {
 	return nil
 }
 
+// Lines makes a call and hands over each JSON value of its answer.
+func (c *Client) Lines(ctx context.Context, r Request, each func(json.RawMessage) error) error {
+	resp, err := c.send(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	for d := json.NewDecoder(resp.Body); ; {
+		var raw json.RawMessage
+		if err := d.Decode(&raw); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("read the answer of the hub at %s: %w", c.base, err)
+		}
+		if err := each(raw); err != nil {
+			return err
+		}
+	}
+}
+
 // send makes a call; the caller closes the body of the answer.
 func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 	target, err := url.Parse(strings.TrimRight(c.base.String(), "/") + r.Path)
