@@ -103,13 +103,15 @@ func newAuditVerifyCommand() *cobra.Command {
 		var err error
 		switch {
 		case file != "":
-			view, err = fileVerdict(file, key)
+			view, err = working(cmd, func() (output.View, error) { return fileVerdict(file, key) })
 		case key != "":
 			return usageError{errors.New("--public-key goes with --file")}
 		default:
 			var hub *remote.Client
 			if hub, err = remote.FromEnvironment(os.Getenv); err == nil {
-				view, err = oneThing(cmd.Context(), hub, remote.Request{Path: auditPath + "/verify"}, showVerdict)
+				view, err = working(cmd, func() (output.View, error) {
+					return oneThing(cmd.Context(), hub.Patient(), remote.Request{Path: auditPath + "/verify"}, showVerdict)
+				})
 			}
 		}
 		if err != nil {

@@ -53,7 +53,9 @@ Nothing is changed, no hub has to run, and one that runs is not disturbed. The e
 			}
 		} else {
 			found = append(found, hub.Finding{Name: "config", State: hub.FoundOK, Detail: strings.Join(files, ", ") + "; every secret was found"})
+			end := output.Progress(cmd.ErrOrStderr(), os.Getenv)
 			found = append(found, hub.Doctor(cmd.Context(), cfg, nil)...)
+			end()
 		}
 		return showHealth(cmd, format, found)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -78,19 +77,24 @@ func exportTo[T any](cmd *cobra.Command, d *destination, r remote.Request, head 
 		defer func() { err = errors.Join(err, f.Close()) }()
 		out = f
 	}
+	end := func() {}
+	if d.file != "" || d.format == output.Table || !output.IsTerminal(out, os.Getenv) {
+		end = output.Progress(cmd.ErrOrStderr(), os.Getenv)
+	} // else what comes shows that it goes on
+	var all []json.RawMessage
 	switch d.format {
 	case output.JSON:
-		return hub.Copy(cmd.Context(), r, out)
+		err = hub.Copy(cmd.Context(), r, out)
 	case output.YAML:
-		return hub.Lines(cmd.Context(), r, func(raw json.RawMessage) error { return yamlDocument(out, raw) })
+		err = hub.Lines(cmd.Context(), r, func(raw json.RawMessage) error { return yamlDocument(out, raw) })
 	case output.Table:
+		err = hub.Lines(cmd.Context(), r, func(raw json.RawMessage) error {
+			all = append(all, raw)
+			return nil
+		})
 	}
-	var all []json.RawMessage
-	err = hub.Lines(cmd.Context(), r, func(raw json.RawMessage) error {
-		all = append(all, slices.Clone(raw))
-		return nil
-	})
-	if err != nil {
+	end()
+	if err != nil || d.format != output.Table {
 		return err
 	}
 	view, err := viewOf(all, head, row)

@@ -59,7 +59,7 @@ func newJournalReplayCommand() *cobra.Command {
 		Use: "replay PLUGIN", Short: "Hand what waits over to a connector now", Args: oneOf("plugin"),
 		Long: "Hand what waits over to a connector now. The hub does so by itself once the connector is back.",
 	}, func(ctx context.Context, hub *remote.Client, args []string) (output.View, error) {
-		raw, err := hub.Do(ctx, remote.Request{
+		raw, err := hub.Patient().Do(ctx, remote.Request{
 			Method: http.MethodPost, Path: journalPath + "/replay", Body: map[string]string{"plugin": args[0]},
 		})
 		if err != nil {

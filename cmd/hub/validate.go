@@ -12,6 +12,7 @@ import (
 	"github.com/channelhub/channelhub/cmd/hub/internal/output"
 	"github.com/channelhub/channelhub/hub"
 	"github.com/channelhub/channelhub/hub/config"
+	"github.com/channelhub/channelhub/hub/model"
 )
 
 // finding is one fault of a configuration, for programs.
@@ -44,7 +45,7 @@ func newConfigValidateCommand() *cobra.Command {
 				found = append(found, finding{placeOf(f), strings.TrimSuffix(f.Detail+"; "+f.Suggestion, "; ")})
 			}
 		} else if !quick {
-			judged, err := hub.Validate(cmd.Context(), cfg, version)
+			judged, err := working(cmd, func() ([]model.Fault, error) { return hub.Validate(cmd.Context(), cfg, version) })
 			if err != nil {
 				return err
 			}

@@ -26,6 +26,7 @@ type requestInfo struct {
 	principal access.Principal
 	fault     error
 	lasting   bool // it lasts as long as the caller likes
+	unhurried bool // its answer may be late
 	guarded   bool // it asks for a token
 	recorded  bool // what became of it is in the audit log
 	jsonBody  bool // its body was read as JSON: faults are places in that
@@ -49,6 +50,18 @@ func noteFault(ctx context.Context, err error) { infoOf(ctx).fault = err }
 // Lasting tells that the request waits for something to happen: how long it
 // takes says nothing about the hub.
 func Lasting(ctx context.Context) { infoOf(ctx).lasting = true }
+
+// Unhurried tells that the request is work that may take longer than the
+// listener lets an answer wait: the answer is waited for all the same.
+func Unhurried(w http.ResponseWriter, r *http.Request) {
+	Lasting(r.Context())
+	infoOf(r.Context()).unhurried = true
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // one that knows no deadline has none
+}
+
+// answerPatience is how long the caller may take to read an answer that was
+// unhurried.
+const answerPatience = 10 * time.Second
 
 // Recorded tells that the audit log says what became of the request.
 func Recorded(ctx context.Context) { infoOf(ctx).recorded = true }
@@ -87,7 +100,7 @@ func Handler(mux *http.ServeMux, o Options) http.Handler {
 		began := time.Now()
 		info := &requestInfo{id: requestID(r), bodyTimeout: o.BodyTimeout}
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
-		rec := &recorder{ResponseWriter: w}
+		rec := &recorder{ResponseWriter: w, info: info}
 		h := rec.Header()
 		h.Set("X-Request-Id", info.id)
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -172,11 +185,20 @@ func requestID(r *http.Request) string {
 // through Unwrap, and Hijack for WebSockets.
 type recorder struct {
 	http.ResponseWriter
+	info  *requestInfo // nil: of no request
 	code  int
 	wrote bool
 }
 
+// begin is called before the first byte of an answer.
+func (r *recorder) begin() {
+	if !r.wrote && r.info != nil && r.info.unhurried {
+		_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(time.Now().Add(answerPatience)) // as in Unhurried
+	}
+}
+
 func (r *recorder) WriteHeader(code int) {
+	r.begin()
 	if !r.wrote {
 		r.code, r.wrote = code, code >= 200
 	}
@@ -184,6 +206,7 @@ func (r *recorder) WriteHeader(code int) {
 }
 
 func (r *recorder) Write(b []byte) (int, error) {
+	r.begin()
 	if !r.wrote {
 		r.code, r.wrote = http.StatusOK, true
 	}

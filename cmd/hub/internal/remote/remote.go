@@ -30,9 +30,18 @@ const (
 
 // Client asks one hub. It is safe for concurrent use.
 type Client struct {
-	base  *url.URL
-	token string
-	http  *http.Client
+	base    *url.URL
+	token   string
+	http    *http.Client
+	patient bool
+}
+
+// Patient returns a client that waits for an answer as long as the hub works on
+// it.
+func (c *Client) Patient() *Client {
+	p := *c
+	p.patient = true
+	return &p
 }
 
 // FromEnvironment returns a client for the hub that HUB_ADDR names, with the
@@ -79,8 +88,11 @@ func Path(prefix string, parts ...string) string {
 // Do makes a call and returns its JSON answer, nil when there is none. A call
 // that the hub refuses is a *ProblemError.
 func (c *Client) Do(ctx context.Context, r Request) (json.RawMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
+	if !c.patient {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, answerTimeout)
+		defer cancel()
+	}
 	resp, err := c.send(ctx, r)
 	if err != nil {
 		return nil, err
