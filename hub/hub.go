@@ -105,6 +105,8 @@ type Hub struct {
 	publicListener, adminListener *listener
 	ready                         chan struct{}
 	draining                      atomic.Bool
+	taking                        context.Context // ends when the hub begins to end
+	endTaking                     context.CancelFunc
 	life                          context.Context // ends when nothing may run in the background any more
 	endLife                       context.CancelFunc
 
@@ -116,6 +118,7 @@ type Hub struct {
 // that nothing was left open.
 func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 	h := &Hub{opts: opts, version: opts.Version, ready: make(chan struct{})}
+	h.taking, h.endTaking = context.WithCancel(context.WithoutCancel(ctx))
 	h.life, h.endLife = context.WithCancel(context.WithoutCancel(ctx))
 	h.config.Store(opts.Config)
 	defer func() {
@@ -303,6 +306,7 @@ const (
 
 func (h *Hub) shutdown(ctx context.Context, background *sync.WaitGroup) {
 	h.draining.Store(true)
+	h.endTaking()
 	if h.quiet != nil {
 		h.quiet()
 	}
@@ -334,6 +338,7 @@ func (h *Hub) awaitReload() {
 // Close ends what New opened. It is safe after a failed New and safe twice.
 func (h *Hub) Close(ctx context.Context) error {
 	h.closeOnce.Do(func() {
+		h.endTaking()
 		h.endLife()
 		h.publicListener.close()
 		h.adminListener.close()

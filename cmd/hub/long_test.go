@@ -67,6 +67,7 @@ func runsLong(t *testing.T, command, answer string) {
 	if len(lines) < 30 || lines[0] != "still working, 10s" || lines[1] != "still working, 20s" || lines[29] != "still working, 5m0s" {
 		t.Errorf("it said %q", lines)
 	}
+	time.Sleep(time.Hour) // by then nobody works any more
 	_ = server.Close()
 	<-served
 }

@@ -36,7 +36,7 @@ func lineView(l retention.Ledger) LedgerLine {
 }
 
 func (a *Admin) getLedger(w http.ResponseWriter, r *http.Request) {
-	web.Unhurried(w, r)
+	r = web.Unhurried(w, r)
 	if a.Sweeper == nil {
 		web.Fail(w, r, errNoSweeper)
 		return
