@@ -99,12 +99,17 @@ type Hub struct {
 
 	config    atomic.Pointer[config.Config]
 	read      atomic.Pointer[config.Sources] // by the last reload, in force or not; nil: none yet
+	behind    behind
 	reloading sync.Mutex
 	revision  atomic.Uint64
 
 	publicListener, adminListener *listener
 	ready                         chan struct{}
 	draining                      atomic.Bool
+	taking                        context.Context // ends when the hub begins to end
+	endTaking                     context.CancelFunc
+	life                          context.Context // ends when nothing may run in the background any more
+	endLife                       context.CancelFunc
 
 	closeOnce sync.Once
 	closeErr  error
@@ -114,6 +119,8 @@ type Hub struct {
 // that nothing was left open.
 func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 	h := &Hub{opts: opts, version: opts.Version, ready: make(chan struct{})}
+	h.taking, h.endTaking = context.WithCancel(context.WithoutCancel(ctx))
+	h.life, h.endLife = context.WithCancel(context.WithoutCancel(ctx))
 	h.config.Store(opts.Config)
 	defer func() {
 		if err != nil {
@@ -234,20 +241,23 @@ func (h *Hub) Ready() <-chan struct{} { return h.ready }
 
 // Run serves until ctx ends, then shuts down: ready goes off, callers get 503,
 // lanes stop, connectors drain, the store closes. It returns nil after an
-// orderly end, and the store's fault when that ended it.
+// orderly end, also when ctx ended before it served, and the store's fault when
+// that ended it.
 func (h *Hub) Run(ctx context.Context) error {
-	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
 	var background sync.WaitGroup
 	h.publicListener.serve()
 	h.adminListener.serve()
-	err := h.start(ctx, &background, runCtx)
-	if err == nil {
+	err := h.start(ctx, &background, h.life)
+	switch {
+	case ctx.Err() != nil:
+		h.log.Info("the hub was told to end before it served", telemetry.FieldError, err)
+		err = nil
+	case err == nil:
 		close(h.ready)
 		h.log.Info("the hub serves", "version", h.version, "public", h.PublicURL(), "admin", h.AdminURL())
 		select {
 		case <-ctx.Done():
-		case fault := <-h.storage.failed(runCtx):
+		case fault := <-h.storage.failed(h.life):
 			err = fmt.Errorf("the store failed: %w", fault)
 			h.log.Error("the store failed; the hub ends so that nothing is acknowledged in vain", "error", fault)
 		case err = <-h.publicListener.failed:
@@ -256,7 +266,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	h.shutdown(end, stop, &background)
+	h.shutdown(end, &background)
 	return errors.Join(err, h.Close(end))
 }
 
@@ -296,8 +306,9 @@ const (
 	drainTimeout    = 25 * time.Second
 )
 
-func (h *Hub) shutdown(ctx context.Context, stop func(), background *sync.WaitGroup) {
+func (h *Hub) shutdown(ctx context.Context, background *sync.WaitGroup) {
 	h.draining.Store(true)
+	h.endTaking()
 	if h.quiet != nil {
 		h.quiet()
 	}
@@ -315,13 +326,22 @@ func (h *Hub) shutdown(ctx context.Context, stop func(), background *sync.WaitGr
 	if err := h.plugins.Close(drain); err != nil {
 		h.log.Warn("connectors did not end in time", "error", err)
 	}
-	stop()
+	h.endLife()
 	background.Wait()
+	h.awaitReload()
+}
+
+// awaitReload waits for a reload that a caller asked for: it uses the store.
+func (h *Hub) awaitReload() {
+	h.reloading.Lock()
+	defer h.reloading.Unlock()
 }
 
 // Close ends what New opened. It is safe after a failed New and safe twice.
 func (h *Hub) Close(ctx context.Context) error {
 	h.closeOnce.Do(func() {
+		h.endTaking()
+		h.endLife()
 		h.publicListener.close()
 		h.adminListener.close()
 		if h.blobs != nil {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/channelhub/channelhub/hub/api/web"
-	"github.com/channelhub/channelhub/hub/config"
 	"github.com/channelhub/channelhub/hub/model"
 )
 
@@ -40,22 +39,22 @@ type listener struct {
 
 func (h *Hub) openListeners(ctx context.Context) (err error) {
 	cfg := h.opts.Config.Listeners
-	if h.publicListener, err = openListener(ctx, "public", cfg.Public.Address, cfg.Public.TLS); err != nil {
+	if h.publicListener, err = openListener(ctx, "public", cfg.Public.Address, newCertificate(cfg.Public.TLS, h.log)); err != nil {
 		return err
 	}
-	h.adminListener, err = openListener(ctx, "admin", cfg.Admin.Address, cfg.Admin.TLS)
+	h.adminListener, err = openListener(ctx, "admin", cfg.Admin.Address, newCertificate(cfg.Admin.TLS, h.log))
 	return err
 }
 
-func openListener(ctx context.Context, name, address string, t config.TLS) (*listener, error) {
+func openListener(ctx context.Context, name, address string, cert *certificate) (*listener, error) {
 	var lc net.ListenConfig
 	n, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("open the %s listener: %w; free the address or change listeners.%s.address", name, err, name)
 	}
 	l := &listener{net: n, failed: make(chan error, 1)}
-	if t.Enabled() {
-		conf, err := serverTLS(t)
+	if cert != nil {
+		conf, err := cert.serverTLS()
 		if err != nil {
 			_ = n.Close()
 			return nil, fmt.Errorf("open the %s listener: %w", name, err)
@@ -68,7 +67,7 @@ func openListener(ctx context.Context, name, address string, t config.TLS) (*lis
 // handle sets what the listener serves: nothing before the hub is ready, and
 // nothing but health once it drains.
 func (l *listener) handle(h *Hub, mux *http.ServeMux, trusted proxies) {
-	l.handler = web.Handler(mux, web.Options{Logger: h.log.Named("http"), Metrics: h.metrics, Closed: h.closed, Refused: h.refused})
+	l.handler = web.Handler(mux, web.Options{Logger: h.log.Named("http"), Metrics: h.metrics, Closed: h.closed, Refused: h.refused, Ending: h.taking})
 	l.server = &http.Server{
 		Handler:           trusted.believe(l.handler),
 		ReadHeaderTimeout: headerTimeout,
@@ -118,6 +117,9 @@ func (h *Hub) PublicURL() string {
 	}
 	return h.publicListener.url()
 }
+
+// BoundURL is the base URL of the public listener as this machine sees it.
+func (h *Hub) BoundURL() string { return h.publicListener.url() }
 
 // AdminURL is the base URL of the admin listener.
 func (h *Hub) AdminURL() string { return h.adminListener.url() }

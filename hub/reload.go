@@ -18,8 +18,6 @@ import (
 	"github.com/channelhub/channelhub/hub/config"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
-	"github.com/channelhub/channelhub/hub/store"
-	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 // probeTimeout bounds the look at every new and changed connector together.
@@ -28,11 +26,19 @@ const probeTimeout = 10 * time.Second
 // Reload reads the configuration again and puts it in force, all or nothing:
 // on any fault the one that runs stays. First everything is judged: the files,
 // then each new or changed connector in a second process, with the settings of
-// its accounts. Only then is anything swapped, and only what changed.
+// its accounts. Only then is anything swapped, and only what changed. From then
+// on the caller may leave: the swap is carried through. A connector that could
+// not be replaced is an error, and the next Reload tries it again.
 func (h *Hub) Reload(ctx context.Context) (*config.Difference, error) {
 	h.reloading.Lock()
 	defer h.reloading.Unlock()
-	diff, err := h.reload(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(h.life, cancel)()
+	if h.life.Err() != nil {
+		return nil, model.Errorf(model.Unavailable, "reload configuration", "The hub is ending.")
+	}
+	diff, left, err := h.reload(ctx)
 	h.metrics.ConfigLoaded(err == nil, time.Now())
 	if err != nil {
 		h.log.Error("the configuration was not reloaded; the one in force stays", "error", err)
@@ -42,38 +48,44 @@ func (h *Hub) Reload(ctx context.Context) (*config.Difference, error) {
 	if len(diff.Restart) > 0 {
 		h.log.Warn("some of the changes wait for a restart of the hub", "places", diff.Restart)
 	}
+	if len(left) > 0 {
+		h.metrics.ConfigLoaded(false, time.Now())
+		return nil, &model.Error{
+			Code: model.Unavailable, Op: "reload configuration", Faults: left,
+			Detail: "The configuration is in force, but not for these connectors: what ran before goes on. Reload again once that is mended.",
+		}
+	}
 	return diff, nil
 }
 
-func (h *Hub) reload(ctx context.Context) (*config.Difference, error) {
+// reload returns what it did, and which connectors it could not replace. With
+// an error nothing was changed.
+func (h *Hub) reload(ctx context.Context) (_ *config.Difference, left []model.Fault, err error) {
 	next, diff, read, err := h.loadNext(ctx)
 	h.read.Store(&read)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	set, err := h.setOf(next)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	faults, err := h.removing(ctx, next)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if faults = append(faults, h.judge(ctx, next, set, diff)...); len(faults) > 0 {
-		return nil, &model.Error{Code: model.Invalid, Op: "reload configuration", Detail: "The configuration has faults; nothing was changed.", Faults: faults}
+		return nil, nil, &model.Error{Code: model.Invalid, Op: "reload configuration", Detail: "The configuration has faults; nothing was changed.", Faults: faults}
 	}
 	if err := h.noteKnown(ctx, next); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	before := h.accounts.Accounts("")
 	h.config.Store(next)
 	h.accounts.Replace(set)
-	h.loadSecrets(ctx)
 	h.tokens.SetBootstrap(bootstrapOf(next))
 	h.log.SetLevel(hclog.LevelFromString(next.Logging.Level))
-	h.swapPlugins(ctx, next, diff)
-	h.swapAccounts(ctx, before)
-	return diff, nil
+	return diff, h.swap(ctx, next, diff, before), nil
 }
 
 // loadNext reads the sources and says how they differ from what is in force.
@@ -91,7 +103,9 @@ func (h *Hub) loadNext(ctx context.Context) (*config.Config, *config.Difference,
 		}
 		return nil, nil, read, configProblem(err)
 	}
-	return next, config.Diff(now, next), next.Sources(), nil
+	diff := config.Diff(now, next)
+	diff.Plugins = h.behind.among(diff.Plugins)
+	return next, diff, next.Sources(), nil
 }
 
 // configProblem turns the faults of a configuration into ones that the admin
@@ -201,67 +215,6 @@ func accountsOf(set accounts.Set, plugin model.PluginID) []accounts.Account {
 		}
 	}
 	return out
-}
-
-// swapPlugins replaces the connectors that changed. Each was just seen to
-// start; one that does not now is a state like any other.
-func (h *Hub) swapPlugins(ctx context.Context, cfg *config.Config, diff *config.Difference) {
-	for _, id := range diff.Plugins {
-		p, ok := cfg.Plugins[id]
-		if !ok {
-			if err := h.plugins.Remove(ctx, id); err != nil {
-				h.log.Warn("a connector did not end in order", "plugin", id, "error", err)
-			}
-			continue
-		}
-		spec, err := h.specInForce(ctx, id, p)
-		if err == nil {
-			err = h.plugins.Set(ctx, spec)
-		}
-		if err != nil {
-			h.log.Error("a connector was not replaced; the old one goes on", "plugin", id, "error", err)
-		}
-	}
-}
-
-// swapAccounts closes the accounts that are gone and opens those that are new
-// or have other settings.
-func (h *Hub) swapAccounts(ctx context.Context, before []accounts.Account) {
-	old := map[model.AccountID]accounts.Account{}
-	for _, a := range before {
-		old[a.ID] = a
-	}
-	for _, a := range h.accounts.Accounts("") {
-		was, ok := old[a.ID]
-		delete(old, a.ID)
-		if ok && was.Plugin != a.Plugin || ok && was.Enabled && !a.Enabled {
-			h.closeAccount(ctx, was)
-		}
-		if !ok || was.Revision != a.Revision || was.Enabled != a.Enabled {
-			h.openAccount(ctx, a)
-		}
-	}
-	for _, a := range old {
-		h.closeAccount(ctx, a)
-	}
-}
-
-func (h *Hub) closeAccount(ctx context.Context, a accounts.Account) {
-	if err := h.plugins.CloseAccount(ctx, a.Plugin, a.ID); err != nil {
-		h.log.Warn("an account was not closed in order", telemetry.FieldAccount, a.ID, "error", err)
-	}
-}
-
-// specInForce is what configuration says of a connector, less what an operator
-// switched off.
-func (h *Hub) specInForce(ctx context.Context, id model.PluginID, p config.Plugin) (pluginhost.Spec, error) {
-	spec, err := specOf(id, p)
-	if err != nil {
-		return spec, err
-	}
-	_, off, err := h.store.Override(ctx, store.PluginOff, string(id))
-	spec.Disabled = spec.Disabled || off
-	return spec, err
 }
 
 // watch reloads on SIGHUP and when a file changes.

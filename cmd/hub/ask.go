@@ -23,7 +23,7 @@ func ask(cmd *cobra.Command, do func(ctx context.Context, hub *remote.Client, ar
 		if err != nil {
 			return err
 		}
-		view, err := do(cmd.Context(), hub, args)
+		view, err := working(cmd, func() (output.View, error) { return do(cmd.Context(), hub, args) })
 		if err != nil {
 			return err
 		}
@@ -31,6 +31,12 @@ func ask(cmd *cobra.Command, do func(ctx context.Context, hub *remote.Client, ar
 		return view.Print(out, cmd.ErrOrStderr(), format, output.StyleFor(out, os.Getenv))
 	}
 	return cmd
+}
+
+// working does something that may take long, and says so when it does.
+func working[T any](cmd *cobra.Command, do func() (T, error)) (T, error) {
+	defer output.Progress(cmd.ErrOrStderr(), os.Getenv)()
+	return do()
 }
 
 // listOf shows every page of a list: row adds one entry to the table.

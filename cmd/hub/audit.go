@@ -52,6 +52,16 @@ func newAuditCommand() *cobra.Command {
 	return group("audit", "Look at what was done to the hub, and by whom", newAuditListCommand(), newAuditVerifyCommand(), newAuditExportCommand())
 }
 
+var auditHead = []string{"N", "AT", "ACTOR", "ROLE", "ACTION", "SUBJECT", "OUTCOME", "COUNT"}
+
+func auditRow(g *output.Grid, e auditView) {
+	count := ""
+	if e.Count > 0 {
+		count = strconv.FormatUint(e.Count, 10)
+	}
+	g.Row(e.N, e.At, e.Actor, e.Role, e.Action, e.Subject, e.Outcome, count)
+}
+
 func newAuditListCommand() *cobra.Command {
 	filters := map[string]*string{}
 	cmd := ask(&cobra.Command{
@@ -64,14 +74,7 @@ func newAuditListCommand() *cobra.Command {
 				q.Set(name, *value)
 			}
 		}
-		head := []string{"N", "AT", "ACTOR", "ROLE", "ACTION", "SUBJECT", "OUTCOME", "COUNT"}
-		return listOf(ctx, hub, auditPath, q, head, func(g *output.Grid, e auditView) {
-			count := ""
-			if e.Count > 0 {
-				count = strconv.FormatUint(e.Count, 10)
-			}
-			g.Row(e.N, e.At, e.Actor, e.Role, e.Action, e.Subject, e.Outcome, count)
-		})
+		return listOf(ctx, hub, auditPath, q, auditHead, auditRow)
 	})
 	for name, what := range map[string]string{
 		"order": "newest or oldest first (default newest)", "since": "not before this time", "until": "before this time",
@@ -100,13 +103,15 @@ func newAuditVerifyCommand() *cobra.Command {
 		var err error
 		switch {
 		case file != "":
-			view, err = fileVerdict(file, key)
+			view, err = working(cmd, func() (output.View, error) { return fileVerdict(file, key) })
 		case key != "":
 			return usageError{errors.New("--public-key goes with --file")}
 		default:
 			var hub *remote.Client
 			if hub, err = remote.FromEnvironment(os.Getenv); err == nil {
-				view, err = oneThing(cmd.Context(), hub, remote.Request{Path: auditPath + "/verify"}, showVerdict)
+				view, err = working(cmd, func() (output.View, error) {
+					return oneThing(cmd.Context(), hub.Patient(), remote.Request{Path: auditPath + "/verify"}, showVerdict)
+				})
 			}
 		}
 		if err != nil {
@@ -172,15 +177,19 @@ func fileVerdict(name, key string) (output.View, error) {
 }
 
 func newAuditExportCommand() *cobra.Command {
-	var file string
+	var to destination
 	cmd := &cobra.Command{
 		Use: "export", Short: "Write the whole log as JSON, one row a line", Args: cobra.NoArgs,
 		Long: "Write the whole log as JSON: first the signed checkpoint, then every row. It takes a token of role auditor.\n" +
-			"hub audit verify --file checks it, anywhere.",
+			"hub audit verify --file checks it, anywhere. A table shows the rows alone.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return exportTo(cmd, file, remote.Request{Path: auditPath + "/export"})
+			return exportTo(cmd, &to, remote.Request{Path: auditPath + "/export"}, auditHead, func(g *output.Grid, e auditView) {
+				if e.N > 0 { // 0 is the checkpoint
+					auditRow(g, e)
+				}
+			})
 		},
 	}
-	toFile(cmd, &file)
+	to.flags(cmd)
 	return cmd
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -24,33 +23,17 @@ func newConfigCommand() *cobra.Command {
 		newConfigValidateCommand(), newConfigPrintCommand(), newConfigSchemaCommand(), newConfigDiffCommand())
 }
 
-// configFlag adds --config, which names files in order.
-func configFlag(cmd *cobra.Command, files *[]string) {
-	cmd.Flags().StringArrayVar(files, "config", nil, "configuration file; later ones win")
-}
-
-// loadFiles reads files as `hub serve` does; warnings go to talk.
-func loadFiles(ctx context.Context, files []string, talk io.Writer) (*config.Config, error) {
-	cfg, warnings, err := config.Load(ctx, &config.Options{Files: files, Env: os.Environ, Remote: awsReferences})
-	for _, w := range warnings {
-		if _, err := fmt.Fprintf(talk, "warning: %s\n", w); err != nil {
-			return nil, fmt.Errorf("write: %w", err)
-		}
-	}
-	return cfg, err
-}
-
 func newConfigPrintCommand() *cobra.Command {
 	var files []string
 	var origins bool
 	var format output.Format
 	cmd := &cobra.Command{
-		Use: "print [--config FILE…]", Short: "Print the configuration in force, with the defaults", Args: cobra.NoArgs,
+		Use: "print [--config FILE…]", Short: "Print the configuration in force, with the defaults",
 		Long: "Print the configuration that the files make, or, without --config, the one that a running hub has in force.\nSecrets are redacted; a value that holds a reference is printed with the reference.",
 	}
 	format.Flag(cmd)
 	format, cmd.Flags().Lookup("output").DefValue = output.YAML, string(output.YAML)
-	configFlag(cmd, &files)
+	configFiles(cmd, &files)
 	cmd.Flags().BoolVar(&origins, "origins", false, "say with each value where it was written; with --config and -o yaml")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		out, talk := cmd.OutOrStdout(), cmd.ErrOrStderr()
@@ -113,9 +96,13 @@ func newConfigDiffCommand() *cobra.Command {
 		d, err := decode[struct {
 			Changes []struct{ Path, Before, After string }
 			Restart []string
+			Plugins []string
 		}](raw)
 		if err != nil {
 			return output.View{}, err
+		}
+		if len(d.Changes) == 0 && len(d.Plugins) > 0 {
+			return output.View{JSON: raw, Said: "a reload would try again to replace " + strings.Join(d.Plugins, ", ")}, nil
 		}
 		if len(d.Changes) == 0 {
 			return output.View{JSON: raw, Said: "a reload would change nothing"}, nil

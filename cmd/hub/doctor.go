@@ -28,13 +28,13 @@ func newDoctorCommand() *cobra.Command {
 	var files []string
 	var format output.Format
 	cmd := &cobra.Command{
-		Use: "doctor --config FILE…", Short: "Look at every part that the configuration names", Args: cobra.NoArgs,
+		Use: "doctor --config FILE…", Short: "Look at every part that the configuration names",
 		Long: `Look at every part that the configuration names: directories, clock, listeners, programs, table, keys, buckets, log.
 Each is there, private, encrypted and usable with the credentials at hand, or one line says how to mend it.
 Nothing is changed, no hub has to run, and one that runs is not disturbed. The exit code is 1 when a part fails.`,
 	}
 	format.Flag(cmd)
-	configFlag(cmd, &files)
+	configFiles(cmd, &files)
 	required(cmd, "config")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, warnings, err := config.Load(cmd.Context(), &config.Options{Files: files, Env: os.Environ, Remote: awsReferences})
@@ -53,7 +53,9 @@ Nothing is changed, no hub has to run, and one that runs is not disturbed. The e
 			}
 		} else {
 			found = append(found, hub.Finding{Name: "config", State: hub.FoundOK, Detail: strings.Join(files, ", ") + "; every secret was found"})
+			end := output.Progress(cmd.ErrOrStderr(), os.Getenv)
 			found = append(found, hub.Doctor(cmd.Context(), cfg, nil)...)
+			end()
 		}
 		return showHealth(cmd, format, found)
 	}

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -40,14 +38,17 @@ func onlyPlugin(id string) url.Values {
 	return url.Values{"plugin": {id}}
 }
 
+var journalHead = []string{"ENTRY", "PLUGIN", "ACCOUNT", "MOUNT", "RECEIVED", "EXPIRES", "BYTES"}
+
+func journalRow(g *output.Grid, e journalView) {
+	g.Row(e.ID, e.Plugin, e.AccountID, e.Mount, e.ReceivedAt, e.ExpiresAt, e.Bytes)
+}
+
 func newJournalListCommand() *cobra.Command {
 	var plugin string
 	cmd := ask(&cobra.Command{Use: "list", Short: "List what waits, without what it says", Args: cobra.NoArgs},
 		func(ctx context.Context, hub *remote.Client, _ []string) (output.View, error) {
-			head := []string{"ENTRY", "PLUGIN", "ACCOUNT", "MOUNT", "RECEIVED", "EXPIRES", "BYTES"}
-			return listOf(ctx, hub, journalPath, onlyPlugin(plugin), head, func(g *output.Grid, e journalView) {
-				g.Row(e.ID, e.Plugin, e.AccountID, e.Mount, e.ReceivedAt, e.ExpiresAt, e.Bytes)
-			})
+			return listOf(ctx, hub, journalPath, onlyPlugin(plugin), journalHead, journalRow)
 		})
 	cmd.Flags().StringVar(&plugin, "plugin", "", "only what waits for this connector")
 	return cmd
@@ -58,7 +59,7 @@ func newJournalReplayCommand() *cobra.Command {
 		Use: "replay PLUGIN", Short: "Hand what waits over to a connector now", Args: oneOf("plugin"),
 		Long: "Hand what waits over to a connector now. The hub does so by itself once the connector is back.",
 	}, func(ctx context.Context, hub *remote.Client, args []string) (output.View, error) {
-		raw, err := hub.Do(ctx, remote.Request{
+		raw, err := hub.Patient().Do(ctx, remote.Request{
 			Method: http.MethodPost, Path: journalPath + "/replay", Body: map[string]string{"plugin": args[0]},
 		})
 		if err != nil {
@@ -71,50 +72,15 @@ func newJournalReplayCommand() *cobra.Command {
 }
 
 func newJournalExportCommand() *cobra.Command {
-	var plugin, file string
+	var plugin string
+	var to destination
 	cmd := &cobra.Command{
 		Use: "export", Short: "Write all that the list shows as JSON, one entry a line", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return exportTo(cmd, file, remote.Request{Path: journalPath + "/export", Query: onlyPlugin(plugin)})
+			return exportTo(cmd, &to, remote.Request{Path: journalPath + "/export", Query: onlyPlugin(plugin)}, journalHead, journalRow)
 		},
 	}
 	cmd.Flags().StringVar(&plugin, "plugin", "", "only what waits for this connector")
-	toFile(cmd, &file)
+	to.flags(cmd)
 	return cmd
-}
-
-// toFile gives an export the flag that names its file: --file, or -o as other
-// programs have it. An export has one format, so that a word which -o takes
-// elsewhere is a slip here and no file's name.
-func toFile(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVarP(file, "file", "o", "", "write to this file, which must not exist (default standard output)")
-	before := cmd.PreRunE
-	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
-		if output.IsFormat(*file) {
-			return usageError{fmt.Errorf("an export is always JSON, one object a line: give -o the name of a file, or ./%s when the file is called so", *file)}
-		}
-		if before != nil {
-			return before(cmd, args)
-		}
-		return nil
-	}
-}
-
-// exportTo writes what a call answers to a file, or to standard output when
-// none is named. A file that is there stays.
-func exportTo(cmd *cobra.Command, file string, r remote.Request) (err error) {
-	hub, err := remote.FromEnvironment(os.Getenv)
-	if err != nil {
-		return err
-	}
-	out := cmd.OutOrStdout()
-	if file != "" {
-		f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return fmt.Errorf("export: %w", err)
-		}
-		defer func() { err = errors.Join(err, f.Close()) }()
-		out = f
-	}
-	return hub.Copy(cmd.Context(), r, out)
 }

@@ -50,7 +50,7 @@ func newLedgerVerifyCommand() *cobra.Command {
 		if client != "" {
 			query.Set("client", client)
 		}
-		all, err := hub.All(ctx, "/admin/v1/ledger", query)
+		all, err := hub.Patient().All(ctx, "/admin/v1/ledger", query)
 		if err != nil {
 			return output.View{}, err
 		}

@@ -109,7 +109,7 @@ func newPluginInfoCommand() *cobra.Command {
 func newPluginActCommand(verb, short, done string) *cobra.Command {
 	cmd := ask(&cobra.Command{Use: verb + " PLUGIN", Short: short, Args: oneOf("plugin")},
 		func(ctx context.Context, hub *remote.Client, args []string) (output.View, error) {
-			return act(ctx, hub, remote.Path(pluginsPath, args[0], verb), func(p pluginView) string {
+			return act(ctx, hub.Patient(), remote.Path(pluginsPath, args[0], verb), func(p pluginView) string {
 				return fmt.Sprintf("plugin %s is %s; its state is %s", p.ID, done, p.State)
 			})
 		})

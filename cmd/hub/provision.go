@@ -29,7 +29,7 @@ func provisioning(cmd *cobra.Command, act func(ctx context.Context, p *hub.Provi
 			return err
 		}
 		defer func() { err = errors.Join(err, p.Close()) }()
-		said, err := act(cmd.Context(), p, model.ClientID(args[0]))
+		said, err := working(cmd, func() (string, error) { return act(cmd.Context(), p, model.ClientID(args[0])) })
 		if err != nil {
 			return err
 		}

@@ -52,7 +52,7 @@ func newRetentionStatusCommand() *cobra.Command {
 			query.Set("client", client)
 		}
 		head := []string{"CLIENT", "CLASS", "KEPT", "1H", "24H", "7D", "LATE"}
-		return listOf(ctx, hub, retentionPath, query, head, func(g *output.Grid, v retentionView) {
+		return listOf(ctx, hub.Patient(), retentionPath, query, head, func(g *output.Grid, v retentionView) {
 			for _, class := range slices.Sorted(maps.Keys(v.Policy)) {
 				row := []any{v.ClientID, class, v.Policy[class]}
 				for i := range 3 {
@@ -94,7 +94,7 @@ func newRetentionRunCommand() *cobra.Command {
 		Use: "run", Short: "Remove now what has ended", Args: cobra.NoArgs,
 		Long: "Remove now what has ended. The hub does so by itself every minute; what has ended is unreadable before that.",
 	}, func(ctx context.Context, hub *remote.Client, _ []string) (output.View, error) {
-		return act(ctx, hub, retentionPath+"/run", func(v sweepView) string {
+		return act(ctx, hub.Patient(), retentionPath+"/run", func(v sweepView) string {
 			var parts []string
 			for _, class := range slices.Sorted(maps.Keys(v.Removed)) {
 				if n := v.Removed[class]; n > 0 {

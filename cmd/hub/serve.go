@@ -28,7 +28,6 @@ func newServeCommand() *cobra.Command {
 Once it serves, one line goes to standard output:
 
   ready public=http://127.0.0.1:8080 admin=http://127.0.0.1:8081`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if len(files) == 0 {
 				return usageError{errors.New("name at least one configuration file with --config")}
@@ -36,7 +35,7 @@ Once it serves, one line goes to standard output:
 			return serve(cmd.Context(), files, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringArrayVar(&files, "config", nil, "configuration file; later ones win")
+	configFiles(cmd, &files)
 	return cmd
 }
 
@@ -59,14 +58,14 @@ func serve(ctx context.Context, files []string, stdout, stderr io.Writer) error 
 	}
 	cfg, warnings, err := load(ctx)
 	if err != nil {
-		return err
+		return unlessToldToEnd(ctx, err, stderr)
 	}
 	for _, w := range warnings {
 		_, _ = fmt.Fprintf(stderr, "warning: %s\n", w)
 	}
 	h, err := hub.New(ctx, hub.Options{Config: cfg, Version: version, Load: load, LogTo: stderr})
 	if err != nil {
-		return err
+		return unlessToldToEnd(ctx, err, stderr)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx) }()
@@ -74,7 +73,17 @@ func serve(ctx context.Context, files []string, stdout, stderr io.Writer) error 
 	case err := <-ended:
 		return err
 	case <-h.Ready():
-		_, _ = fmt.Fprintf(stdout, "ready public=%s admin=%s\n", h.PublicURL(), h.AdminURL())
+		_, _ = fmt.Fprintf(stdout, "ready public=%s admin=%s\n", h.BoundURL(), h.AdminURL())
 	}
 	return <-ended
+}
+
+// unlessToldToEnd is what kept the hub from starting; nil when that was a
+// signal, which asks for an orderly end at any time.
+func unlessToldToEnd(ctx context.Context, err error, stderr io.Writer) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(stderr, "told to end before it served:", err)
+	return nil
 }

@@ -36,11 +36,16 @@ import (
 //	                          starts `hub serve` and waits until it is ready;
 //	                          sets HUB_ADDR and PUBLIC, PUBLIC_ADDRESS and
 //	                          ADMIN_ADDRESS without http://, logs to hub.log
+//	huphub                    sends it SIGHUP
 //	stophub                   ends it with SIGTERM, which must succeed
 //	killhub                   ends it with SIGKILL
 //	exits CODE COMMAND…       runs a command that must end with this code
 //	capture NAME              sets a variable to what the last command wrote
-//	customer ACCOUNT ID TEXT  is a customer who writes to an echo account
+//	customer ACCOUNT ID TEXT  is a customer who writes to an echo account, signed
+//	                          with ECHO_SECRET; with ! one who is refused
+//	crowd ACCOUNT             is customers who write without a pause until
+//	                          uncrowd, which demands that each was answered 200
+//	                          and sets CROWD to how many messages that were
 //	arrived TEXT              waits until the provider was sent this text
 //	until FILE TEXT           waits until a file holds this text
 //	conforms METHOD TEMPLATE PATH [BODY]
@@ -59,7 +64,7 @@ func TestStories(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"starthub": startHub, "stophub": stopHub, "killhub": killHub, "exits": exits,
 			"capture": capture, "customer": customer, "arrived": arrived, "until": until, "digest": digest,
-			"conforms": conforms,
+			"conforms": conforms, "huphub": hupHub, "crowd": gather, "uncrowd": disperse,
 		},
 	})
 }
@@ -69,6 +74,8 @@ type story struct {
 	env  *testscript.Env
 	hub  *exec.Cmd
 	done chan error // of the hub's end
+
+	crowd *crowd // nil: there is none
 
 	mu   sync.Mutex
 	sent []string // texts that the provider was sent
@@ -201,6 +208,14 @@ func (s *story) end(signal syscall.Signal) error {
 	}
 }
 
+func hupHub(ts *testscript.TestScript, _ bool, _ []string) {
+	s := storyOf(ts)
+	if s.hub == nil {
+		ts.Fatalf("no hub is running")
+	}
+	ts.Check(s.hub.Process.Signal(syscall.SIGHUP))
+}
+
 func stopHub(ts *testscript.TestScript, _ bool, _ []string) {
 	if err := storyOf(ts).end(syscall.SIGTERM); err != nil {
 		ts.Fatalf("stop the hub: %v\n%s", err, ts.ReadFile("hub.log"))
@@ -252,26 +267,46 @@ func digest(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func customer(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
+	if len(args) != 3 {
 		ts.Fatalf("usage: customer ACCOUNT ID TEXT")
 	}
-	body, err := json.Marshal(map[string]string{"id": args[1], "from": "ada", "name": "Ada", "text": args[2]})
-	ts.Check(err)
-	mac := hmac.New(sha256.New, []byte(echoSecret))
+	err := write(ts.Getenv("PUBLIC")+"/in/echo/"+args[0], ts.Getenv("ECHO_SECRET"), args[1], args[2])
+	switch {
+	case neg && err == nil:
+		ts.Fatalf("the hub takes what it should refuse")
+	case !neg:
+		ts.Check(err)
+	}
+}
+
+// write is one request of the provider; anything but 200 is an error.
+func write(url, secret, id, text string) error {
+	body, err := json.Marshal(map[string]string{"id": id, "from": "ada", "name": "Ada", "text": text})
+	if err != nil {
+		return err
+	}
+	mac := hmac.New(sha256.New, []byte(secret))
 	_, _ = mac.Write(body) // a hash takes everything
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, ts.Getenv("PUBLIC")+"/in/echo/"+args[0], bytes.NewReader(body))
-	ts.Check(err)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
 	r.Header.Set("X-Echo-Signature", "sha256="+hex.EncodeToString(mac.Sum(nil)))
 	resp, err := http.DefaultClient.Do(r)
-	ts.Check(err)
+	if err != nil {
+		return err
+	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
-	ts.Check(err)
-	if resp.StatusCode != http.StatusOK {
-		ts.Fatalf("the hub answers the provider %s: %s", resp.Status, answer)
+	if err != nil {
+		return err
 	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the hub answers the provider %s: %s", resp.Status, answer)
+	}
+	return nil
 }
 
 func arrived(ts *testscript.TestScript, neg bool, args []string) {

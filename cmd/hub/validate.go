@@ -12,6 +12,7 @@ import (
 	"github.com/channelhub/channelhub/cmd/hub/internal/output"
 	"github.com/channelhub/channelhub/hub"
 	"github.com/channelhub/channelhub/hub/config"
+	"github.com/channelhub/channelhub/hub/model"
 )
 
 // finding is one fault of a configuration, for programs.
@@ -25,11 +26,11 @@ func newConfigValidateCommand() *cobra.Command {
 	var quick bool
 	var format output.Format
 	cmd := &cobra.Command{
-		Use: "validate --config FILE…", Short: "Judge configuration files as a reload would", Args: cobra.NoArgs,
+		Use: "validate --config FILE…", Short: "Judge configuration files as a reload would",
 		Long: "Judge configuration files as a reload would: first the files, then each enabled plugin, which is started and asked\nabout its accounts. No store is opened, so that this can run beside a hub. The exit code is 1 when there is a fault.",
 	}
 	format.Flag(cmd)
-	configFlag(cmd, &files)
+	configFiles(cmd, &files)
 	cmd.Flags().BoolVar(&quick, "files-only", false, "leave the plugins out")
 	required(cmd, "config")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -44,7 +45,7 @@ func newConfigValidateCommand() *cobra.Command {
 				found = append(found, finding{placeOf(f), strings.TrimSuffix(f.Detail+"; "+f.Suggestion, "; ")})
 			}
 		} else if !quick {
-			judged, err := hub.Validate(cmd.Context(), cfg, version)
+			judged, err := working(cmd, func() ([]model.Fault, error) { return hub.Validate(cmd.Context(), cfg, version) })
 			if err != nil {
 				return err
 			}

@@ -109,11 +109,12 @@ type Hub struct {
 	Public, Admin string // base URLs; Restart changes them
 	Provider      *Provider
 
-	t     *testing.T
-	opts  Options
-	dir   string
-	stop  context.CancelFunc
-	ended chan error
+	t       *testing.T
+	opts    Options
+	dir     string
+	running *hub.Hub
+	stop    context.CancelFunc
+	ended   chan error
 }
 
 // New starts a hub over an empty data directory. It ends with the test.
@@ -166,6 +167,7 @@ func (h *Hub) Start() {
 	if err != nil {
 		h.t.Fatalf("open hub: %v", err)
 	}
+	h.running = running
 	run, stop := context.WithCancel(context.Background())
 	h.stop, h.ended = stop, make(chan error, 1)
 	go func() { h.ended <- running.Run(run) }()
@@ -207,6 +209,12 @@ func (h *Hub) Configure(config string) (dir string) {
 	h.opts.Config = config
 	h.files()
 	return h.dir
+}
+
+// Reload puts what Configure wrote in force, as long as the caller waits.
+func (h *Hub) Reload(ctx context.Context) error {
+	_, err := h.running.Reload(ctx)
+	return err
 }
 
 func (h *Hub) files() []string {

@@ -36,6 +36,7 @@ func lineView(l retention.Ledger) LedgerLine {
 }
 
 func (a *Admin) getLedger(w http.ResponseWriter, r *http.Request) {
+	r = web.Unhurried(w, r)
 	if a.Sweeper == nil {
 		web.Fail(w, r, errNoSweeper)
 		return

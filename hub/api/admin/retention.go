@@ -62,6 +62,7 @@ func policyOf(r model.Retention) map[string]string {
 }
 
 func (a *Admin) listRetention(w http.ResponseWriter, r *http.Request) {
+	r = web.Unhurried(w, r)
 	if a.Sweeper == nil {
 		web.Fail(w, r, errNoSweeper)
 		return
@@ -109,6 +110,7 @@ func (a *Admin) clientRetention(ctx context.Context, c accounts.Client) (ClientR
 }
 
 func (a *Admin) runRetention(w http.ResponseWriter, r *http.Request) {
+	r = web.Unhurried(w, r)
 	err := web.ReadNothing(w, r)
 	if err == nil && a.Sweeper == nil {
 		err = errNoSweeper

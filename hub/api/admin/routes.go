@@ -197,8 +197,11 @@ func (a *Admin) configRoutes() []route {
 		}, nil, a.diffConfig},
 		{spec.Operation{
 			ID: "reloadConfig", Method: "POST", Path: "/admin/v1/config/reload", Summary: "Put the configuration files in force.",
-			Description: "All or nothing. Plugins that are new or changed are started and asked about their accounts before anything changes; what has not changed goes on undisturbed.",
-			Answers:     []spec.Answer{spec.OK("What has changed.", map[string]any{}), faults},
+			Description: "All or nothing. Plugins that are new or changed are started and asked about their accounts before anything changes; what has not changed goes on undisturbed. Once it begins to change, it is carried through without its caller as well.",
+			Answers: []spec.Answer{
+				spec.OK("What has changed.", map[string]any{}), faults,
+				spec.Problem(503, "The configuration is in force, but not for every plugin: each is named, and what ran before goes on. The next reload tries these again."),
+			},
 		}, nil, a.reloadConfig},
 	}
 }

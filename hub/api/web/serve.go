@@ -26,9 +26,12 @@ type requestInfo struct {
 	principal access.Principal
 	fault     error
 	lasting   bool // it lasts as long as the caller likes
-	guarded   bool // it asks for a token
-	recorded  bool // what became of it is in the audit log
-	jsonBody  bool // its body was read as JSON: faults are places in that
+	unhurried bool // its answer may be late
+
+	ending   context.Context // of Options
+	guarded  bool            // it asks for a token
+	recorded bool            // what became of it is in the audit log
+	jsonBody bool            // its body was read as JSON: faults are places in that
 
 	bodyTimeout time.Duration
 }
@@ -50,6 +53,27 @@ func noteFault(ctx context.Context, err error) { infoOf(ctx).fault = err }
 // takes says nothing about the hub.
 func Lasting(ctx context.Context) { infoOf(ctx).lasting = true }
 
+// Unhurried tells that the request is work that may take longer than the
+// listener lets an answer wait: the answer is waited for all the same. The
+// request that it returns ends with the hub's serving, whose end must not wait
+// for such work.
+func Unhurried(w http.ResponseWriter, r *http.Request) *http.Request {
+	info := infoOf(r.Context())
+	info.lasting, info.unhurried = true, true
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // one that knows no deadline has none
+	if info.ending == nil {
+		return r
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	stop := context.AfterFunc(info.ending, cancel)
+	context.AfterFunc(r.Context(), func() { stop() })
+	return r.WithContext(ctx)
+}
+
+// answerPatience is how long the caller may take to read an answer that was
+// unhurried.
+const answerPatience = 10 * time.Second
+
 // Recorded tells that the audit log says what became of the request.
 func Recorded(ctx context.Context) { infoOf(ctx).recorded = true }
 
@@ -66,6 +90,8 @@ type Options struct {
 	// Closed is asked before a request is served; its error is the answer. Nil:
 	// all are served.
 	Closed func(r *http.Request) error
+	// Ending ends what is Unhurried. Nil: nothing does.
+	Ending context.Context
 	// Refused is told of each request behind Require that the answer's status
 	// refuses, 4xx, unless it is Recorded. The principal is empty when the
 	// token was none. It must not block. Nil: nobody is.
@@ -85,9 +111,9 @@ func Handler(mux *http.ServeMux, o Options) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		info := &requestInfo{id: requestID(r), bodyTimeout: o.BodyTimeout}
+		info := &requestInfo{id: requestID(r), bodyTimeout: o.BodyTimeout, ending: o.Ending}
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
-		rec := &recorder{ResponseWriter: w}
+		rec := &recorder{ResponseWriter: w, info: info}
 		h := rec.Header()
 		h.Set("X-Request-Id", info.id)
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -172,11 +198,20 @@ func requestID(r *http.Request) string {
 // through Unwrap, and Hijack for WebSockets.
 type recorder struct {
 	http.ResponseWriter
+	info  *requestInfo // nil: of no request
 	code  int
 	wrote bool
 }
 
+// begin is called before the first byte of an answer.
+func (r *recorder) begin() {
+	if !r.wrote && r.info != nil && r.info.unhurried {
+		_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(time.Now().Add(answerPatience)) // as in Unhurried
+	}
+}
+
 func (r *recorder) WriteHeader(code int) {
+	r.begin()
 	if !r.wrote {
 		r.code, r.wrote = code, code >= 200
 	}
@@ -184,6 +219,7 @@ func (r *recorder) WriteHeader(code int) {
 }
 
 func (r *recorder) Write(b []byte) (int, error) {
+	r.begin()
 	if !r.wrote {
 		r.code, r.wrote = http.StatusOK, true
 	}

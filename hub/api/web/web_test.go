@@ -322,3 +322,25 @@ func TestCatalog(t *testing.T) {
 		}
 	}
 }
+
+// TestUnhurriedEndsWithTheHub: work that may take long ends when the hub begins
+// to; any other request is finished.
+func TestUnhurriedEndsWithTheHub(t *testing.T) {
+	ending, end := context.WithCancel(t.Context())
+	mux := http.NewServeMux()
+	var long, short error
+	mux.HandleFunc("GET /long", func(w http.ResponseWriter, r *http.Request) {
+		r = Unhurried(w, r)
+		end()
+		<-r.Context().Done()
+		long = r.Context().Err()
+	})
+	mux.HandleFunc("GET /short", func(_ http.ResponseWriter, r *http.Request) { short = r.Context().Err() })
+	h := Handler(mux, Options{Ending: ending})
+	for _, path := range []string{"/long", "/short"} {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+	}
+	if !errors.Is(long, context.Canceled) || short != nil {
+		t.Errorf("long work ended with %v, a short request with %v", long, short)
+	}
+}

@@ -45,12 +45,17 @@ type Style struct{ Bold bool }
 // StyleFor returns the style for a writer: bold headings on a terminal, unless
 // the environment asks for none.
 func StyleFor(w io.Writer, getenv func(string) string) Style {
+	return Style{Bold: IsTerminal(w, getenv) && getenv("NO_COLOR") == ""}
+}
+
+// IsTerminal reports whether control sequences can be written to w.
+func IsTerminal(w io.Writer, getenv func(string) string) bool {
 	f, ok := w.(*os.File)
-	if !ok || getenv("NO_COLOR") != "" || getenv("TERM") == "dumb" {
-		return Style{}
+	if !ok || getenv("TERM") == "dumb" {
+		return false
 	}
 	info, err := f.Stat()
-	return Style{Bold: err == nil && info.Mode()&os.ModeCharDevice != 0}
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 func (s Style) heading(text string) string {

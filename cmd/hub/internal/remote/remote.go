@@ -30,9 +30,18 @@ const (
 
 // Client asks one hub. It is safe for concurrent use.
 type Client struct {
-	base  *url.URL
-	token string
-	http  *http.Client
+	base    *url.URL
+	token   string
+	http    *http.Client
+	patient bool
+}
+
+// Patient returns a client that waits for an answer as long as the hub works on
+// it.
+func (c *Client) Patient() *Client {
+	p := *c
+	p.patient = true
+	return &p
 }
 
 // FromEnvironment returns a client for the hub that HUB_ADDR names, with the
@@ -79,8 +88,11 @@ func Path(prefix string, parts ...string) string {
 // Do makes a call and returns its JSON answer, nil when there is none. A call
 // that the hub refuses is a *ProblemError.
 func (c *Client) Do(ctx context.Context, r Request) (json.RawMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
+	if !c.patient {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, answerTimeout)
+		defer cancel()
+	}
 	resp, err := c.send(ctx, r)
 	if err != nil {
 		return nil, err
@@ -137,6 +149,26 @@ func (c *Client) Copy(ctx context.Context, r Request, w io.Writer) error {
 		return fmt.Errorf("copy the answer of the hub at %s: %w", c.base, err)
 	}
 	return nil
+}
+
+// Lines makes a call and hands over each JSON value of its answer.
+func (c *Client) Lines(ctx context.Context, r Request, each func(json.RawMessage) error) error {
+	resp, err := c.send(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	for d := json.NewDecoder(resp.Body); ; {
+		var raw json.RawMessage
+		if err := d.Decode(&raw); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("read the answer of the hub at %s: %w", c.base, err)
+		}
+		if err := each(raw); err != nil {
+			return err
+		}
+	}
 }
 
 // send makes a call; the caller closes the body of the answer.

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -175,6 +176,24 @@ func TestAllReadsEveryPage(t *testing.T) {
 	})
 	if all, err := stuck.All(t.Context(), "/x", nil); err != nil || len(all) != 2 {
 		t.Errorf("%s, %v", all, err)
+	}
+}
+
+func TestLines(t *testing.T) {
+	for name, tt := range map[string]struct{ body, want, fails string }{
+		"all":     {"{\"a\":1}\n{\"a\":2}\n", `{"a":1} {"a":2}`, ""},
+		"none":    {"", "", ""},
+		"cut off": {"{\"a\":1}\n{\"a\":", `{"a":1}`, "unexpected EOF"},
+	} {
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, tt.body) })
+		var got []string
+		err := c.Lines(t.Context(), Request{Path: "/x"}, func(raw json.RawMessage) error {
+			got = append(got, string(raw))
+			return nil
+		})
+		if strings.Join(got, " ") != tt.want || (err == nil) != (tt.fails == "") || err != nil && !strings.Contains(err.Error(), tt.fails) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
 	}
 }
 
