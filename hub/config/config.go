@@ -172,8 +172,8 @@ type Retention struct {
 	Undelivered    Duration `json:"undelivered,omitzero" doc:"Message content that no one acknowledges, after receipt."`
 	DeadLetters    Duration `json:"dead_letters,omitzero" doc:"Deliveries and pushes the hub gave up on."`
 	Attachments    Duration `json:"attachments,omitzero" doc:"Attachment bytes. Not less than attachment_link."`
-	AttachmentLink Duration `json:"attachment_link,omitzero" doc:"A link to an attachment. Not less than signed_url."`
-	SignedURL      Duration `json:"signed_url,omitzero" doc:"The storage URL that a link leads to."`
+	AttachmentLink Duration `json:"attachment_link,omitzero" doc:"A link to an attachment. At most 1h, not less than signed_url."`
+	SignedURL      Duration `json:"signed_url,omitzero" doc:"The storage URL that a link leads to. At most 15m."`
 	Dedupe         Duration `json:"dedupe,omitzero" doc:"The memory that tells a repeated provider event from a new one."`
 	Idempotency    Duration `json:"idempotency,omitzero" doc:"Answers kept for repeated API calls with the same Idempotency-Key."`
 	Audit          Duration `json:"audit,omitzero" doc:"Audit entries."`
