@@ -25,6 +25,7 @@ func (c *checker) check() {
 		c.fault(pathOf("data_dir"), "is empty", "write for example ./data")
 	}
 	c.listeners()
+	c.stores()
 	c.keys()
 	c.logging()
 	c.retention()

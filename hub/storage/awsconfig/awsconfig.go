@@ -90,6 +90,7 @@ func Load(ctx context.Context, s Settings) (*AWS, error) {
 	if err != nil {
 		return nil, Fault("load AWS configuration", err)
 	}
+	base.APIOptions = append(base.APIOptions, refusePlain)
 	if s.Record != nil {
 		base.APIOptions = append(base.APIOptions, record(s.Record))
 	}
