@@ -255,6 +255,12 @@ func TestDoctor(t *testing.T) {
 		}
 		f.wantSick(t, "table/expiry", hub.FoundFail)
 	})
+	t.Run("log kept for another time", func(t *testing.T) {
+		if _, err := f.logs().PutRetentionPolicy(t.Context(), &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: &f.group, RetentionInDays: aws.Int32(7)}); err != nil {
+			t.Fatal(err)
+		}
+		wantFound(t, f.find(t, "log/retention"), hub.FoundWarn, "aws logs put-retention-policy --log-group-name "+f.group+" --retention-in-days 30")
+	})
 	t.Run("no table", func(t *testing.T) {
 		broken := *f
 		broken.table = "none-" + rand.Text()

@@ -54,7 +54,7 @@ storage:
   table: {driver: dynamodb, dynamodb: {table: %s, endpoint: %q}}
   blob: {driver: s3, s3: {endpoint: %q}}
   keys: {driver: kms, kms: {key_id: %q, endpoint: %q}}
-logging: {level: info, sink: cloudwatch, cloudwatch: {group: %s, retention: 0d, endpoint: %q}}
+logging: {level: info, sink: cloudwatch, cloudwatch: {group: %s, retention: 30d, endpoint: %q}}
 aws: {region: eu-west-1, client_role_arn: "arn:aws:iam::123456789012:role/channelhub-client"}
 `, f.table, f.dynamo, s3.Endpoint, f.key, f.moto, f.group, h.logs.URL)
 	h.Hub = hubtest.New(t, &hubtest.Options{WebChat: true, RecordAWS: h.calls.add, Config: h.config + leaving})

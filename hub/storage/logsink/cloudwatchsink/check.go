@@ -52,12 +52,20 @@ func Check(ctx context.Context, cfg aws.Config, opts Options) ([]Finding, error)
 	default:
 		encryption.Detail = key
 	}
-	retention := Finding{Name: "retention", State: OK, Detail: fmt.Sprintf("%d days", aws.ToInt32(group.RetentionInDays))}
+	retention := Finding{Name: "retention", State: OK, Detail: kept(aws.ToInt32(group.RetentionInDays))}
 	switch days := aws.ToInt32(group.RetentionInDays); {
-	case days == 0:
-		retention.State, retention.Detail, retention.Mend = Warned, "what is written is kept for ever", "set logging.cloudwatch.retention, or aws logs put-retention-policy"
 	case opts.RetentionDays != 0 && days != opts.RetentionDays:
-		retention.State, retention.Mend = Warned, fmt.Sprintf("a start of the hub sets the %d days of logging.cloudwatch.retention", opts.RetentionDays)
+		retention.State, retention.Mend = Warned, setRetention(opts)+", or start a hub whose role may logs:PutRetentionPolicy"
+		retention.Detail = fmt.Sprintf("%s, and logging.cloudwatch.retention says %d", kept(days), opts.RetentionDays)
+	case days == 0:
+		retention.State, retention.Detail, retention.Mend = Warned, kept(0), "set logging.cloudwatch.retention, or aws logs put-retention-policy"
 	}
 	return []Finding{there, encryption, retention}, nil
+}
+
+func kept(days int32) string {
+	if days == 0 {
+		return "what is written is kept for ever"
+	}
+	return fmt.Sprintf("%d days", days)
 }
