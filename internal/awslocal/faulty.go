@@ -33,6 +33,7 @@ type Proxy struct {
 	target string
 	mu     sync.Mutex
 	fault  Fault
+	only   string // operation that the fault waits for; empty: any
 	next   []Fault
 	calls  int
 	signed []string
@@ -55,7 +56,16 @@ func NewProxy(t *testing.T, target string) *Proxy {
 func (p *Proxy) Set(f Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.fault, p.next = f, nil
+	p.fault, p.only, p.next = f, "", nil
+}
+
+// SetOnly gives all coming calls of one operation a fault, such as
+// "PutLogEvents", and lets the others pass. It is for services that name the
+// operation in a header: DynamoDB, KMS and CloudWatch Logs.
+func (p *Proxy) SetOnly(operation string, f Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fault, p.only, p.next = f, operation, nil
 }
 
 // Next gives the coming calls a fault each; those after have the one of Set.
@@ -89,6 +99,9 @@ func (p *Proxy) take(r *http.Request) Fault {
 	p.calls++
 	p.signed = append(p.signed, key)
 	if len(p.next) == 0 {
+		if _, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); p.only != "" && p.only != operation {
+			return Pass
+		}
 		return p.fault
 	}
 	f := p.next[0]

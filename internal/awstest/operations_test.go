@@ -187,11 +187,11 @@ func operations(t *testing.T, h *onAWS) {
 func sweep(t *testing.T, f *fleet, record func(awsconfig.Call)) {
 	t.Helper()
 	for _, found := range hub.Doctor(t.Context(), f.cfg, &hub.DoctorOptions{RecordAWS: func(c awsconfig.Call) {
-		if c.Service == "DynamoDB" || c.Service == "KMS" {
+		if c.Service != "S3" { // it reads settings of buckets, which is another role's
 			record(c)
 		}
 	}}) {
-		if strings.HasPrefix(found.Name, "table/permissions") && found.State != hub.FoundOK {
+		if strings.HasSuffix(found.Name, "/permissions") && found.State != hub.FoundOK {
 			t.Errorf("the doctor says %+v", found)
 		}
 	}

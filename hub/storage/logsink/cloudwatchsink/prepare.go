@@ -30,17 +30,24 @@ func (s *Sink) prepare(ctx context.Context) error {
 	if refused != nil && model.CodeOf(refused).Temporary() {
 		return refused
 	}
-	_, err = s.api.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{
-		LogGroupName: &s.opts.Group, LogStreamName: &s.opts.Stream,
-	})
-	if err != nil && !exists(err) {
-		return s.fault(err, "make log stream", "logs:CreateLogStream")
+	if err := s.makeStream(ctx); err != nil {
+		return err
 	}
 	s.prepared = true
 	if refused != nil {
 		// How long lines are kept is no reason to write none. If this is lost,
 		// the doctor says it as well.
 		_, _ = s.put(ctx, s.notKept(group, refused))
+	}
+	return nil
+}
+
+func (s *Sink) makeStream(ctx context.Context) error {
+	_, err := s.api.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{
+		LogGroupName: &s.opts.Group, LogStreamName: &s.opts.Stream,
+	})
+	if err != nil && !exists(err) {
+		return s.fault(err, "make log stream", "logs:CreateLogStream")
 	}
 	return nil
 }
