@@ -16,7 +16,7 @@ PROGRAMS := $(patsubst %/,./%,$(wildcard cmd/hub/ cmd/hub-plugin-*/))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run build test bench lint gen crash fuzz
+.PHONY: help run build test bench lint gen crash outage fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ gen: ## regenerate what is generated and committed
 
 crash: ## the kill -9 tests alone, each failpoint in turn
 	go test -count=1 -timeout 15m -run '^TestCrash' $(SRCS)
+
+outage: ## each AWS service away for T under traffic, by the stand-ins of make test (T=60s)
+	HUB_TEST_OUTAGE=$(or $(T),60s) go test -count=1 -timeout 30m -v -run 'Away|EverythingOnAWS' ./internal/awstest
 
 fuzz: ## every fuzz target for T each (T=30s)
 	@sh tools/fuzz.sh $(or $(T),30s)

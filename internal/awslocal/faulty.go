@@ -117,11 +117,11 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	switch f := p.take(r); f {
 	case Throttle:
-		answer(w, http.StatusBadRequest, "ThrottlingException")
+		answer(w, r, http.StatusBadRequest, "ThrottlingException")
 	case Deny:
-		answer(w, http.StatusBadRequest, "AccessDeniedException")
+		answer(w, r, http.StatusBadRequest, "AccessDeniedException")
 	case Break:
-		answer(w, http.StatusInternalServerError, "InternalServerError")
+		answer(w, r, http.StatusInternalServerError, "InternalServerError")
 	case Cut:
 		panic(http.ErrAbortHandler)
 	case Hang:
@@ -131,7 +131,13 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func answer(w http.ResponseWriter, status int, word string) {
+func answer(w http.ResponseWriter, r *http.Request, status int, word string) {
+	if r.Header.Get("X-Amz-Target") == "" { // STS
+		w.Header().Set("Content-Type", "text/xml")
+		w.WriteHeader(status)
+		_, _ = fmt.Fprintf(w, `<ErrorResponse><Error><Code>%s</Code><Message>spoilt by the test</Message></Error></ErrorResponse>`, strings.TrimSuffix(word, "Exception"))
+		return
+	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintf(w, `{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"spoilt by the test"}`, word)

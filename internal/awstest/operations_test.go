@@ -250,6 +250,15 @@ func TestEndpointsAreTheRegions(t *testing.T) {
 				_, err := cloudwatchsink.Check(ctx, cfg, cloudwatchsink.Options{Group: "channelhub"})
 				return err
 			},
+			"secretsmanager." + region + ".amazonaws.com": func(ctx context.Context, cfg aws.Config, _ *awsconfig.AWS) error {
+				arn := "arn:aws:secretsmanager:" + cfg.Region + ":123456789012:secret:channelhub-AbCdEf"
+				_, err := awssecrets.New(cfg).Resolve(ctx, awssecrets.SecretsManager, arn)
+				return err
+			},
+			"ssm." + region + ".amazonaws.com": func(ctx context.Context, cfg aws.Config, _ *awsconfig.AWS) error {
+				_, err := awssecrets.New(cfg).Resolve(ctx, awssecrets.ParameterStore, "/channelhub/token")
+				return err
+			},
 			"bucket.s3." + region + ".amazonaws.com": func(ctx context.Context, cfg aws.Config, _ *awsconfig.AWS) error {
 				_, err := s3blob.NewAdmin(cfg, nil).Check(ctx, s3blob.Wish{Bucket: s3blob.Bucket{Name: "bucket", Owner: "123456789012"}})
 				return err
