@@ -34,7 +34,7 @@ test: ## everything: unit, conformance, end to end, browser; says what is missin
 	@sh tools/test.sh
 
 bench: build ## ratios against a baseline of the same run, and bench/latest.json
-	go run ./internal/bench -out bench/latest.json
+	go run ./internal/bench -aws -out bench/latest.json
 
 lint: $(TOOLS)/golangci-lint ## golangci-lint, and buf on the contract
 	$(TOOLS)/golangci-lint run $(SRCS)
