@@ -207,5 +207,5 @@ const (
 // Media says what happens to attachments on their way.
 type Media struct {
 	Clamd  string `json:"clamd" doc:"Address of a clamd that scans attachments: tcp://host:port or unix:/path. Empty: no scan." jsonschema:"example=tcp://127.0.0.1:3310"`
-	Images string `json:"images" doc:"What becomes of images. reencode: JPEG, PNG and GIF are made anew, without EXIF and whatever else is no picture. pass: they stay as they came." jsonschema:"enum=reencode,enum=pass"`
+	Images string `json:"images" doc:"What becomes of images. reencode: they are made anew, without EXIF and whatever else is no picture: WebP as JPEG or PNG, BMP and TIFF as PNG; HEIC, HEIF, AVIF, animated WebP and TIFF of several pages are refused. pass: they stay as they came." jsonschema:"enum=reencode,enum=pass"`
 }
