@@ -16,7 +16,7 @@ PROGRAMS := $(patsubst %/,./%,$(wildcard cmd/hub/ cmd/hub-plugin-*/))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run build test bench lint gen crash fuzz
+.PHONY: help run build test bench lint gen crash outage fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ test: ## everything: unit, conformance, end to end, browser; says what is missin
 	@sh tools/test.sh
 
 bench: build ## ratios against a baseline of the same run, and bench/latest.json
-	go run ./internal/bench -out bench/latest.json
+	go run ./internal/bench -aws -out bench/latest.json
 
 lint: $(TOOLS)/golangci-lint ## golangci-lint, and buf on the contract
 	$(TOOLS)/golangci-lint run $(SRCS)
@@ -46,6 +46,9 @@ gen: ## regenerate what is generated and committed
 
 crash: ## the kill -9 tests alone, each failpoint in turn
 	go test -count=1 -timeout 15m -run '^TestCrash' $(SRCS)
+
+outage: ## each AWS service away for T under traffic, by the stand-ins of make test (T=60s)
+	HUB_TEST_OUTAGE=$(or $(T),60s) go test -count=1 -timeout 30m -v -run 'Away|EverythingOnAWS' ./internal/awstest
 
 fuzz: ## every fuzz target for T each (T=30s)
 	@sh tools/fuzz.sh $(or $(T),30s)

@@ -55,7 +55,8 @@ type doctor struct {
 // Doctor looks at every part that the configuration names: whether it is
 // there, private, encrypted and lets the hub do its work. It changes nothing,
 // needs no running hub and disturbs none, and tells no secret. Permissions are
-// tried by calls that are cheap and leave nothing behind.
+// tried by calls that are cheap and leave nothing behind but one line in a
+// stream of the log that is the doctor's own.
 func Doctor(ctx context.Context, cfg *config.Config, opts *DoctorOptions) []Finding {
 	if opts == nil {
 		opts = &DoctorOptions{}
@@ -67,7 +68,7 @@ func Doctor(ctx context.Context, cfg *config.Config, opts *DoctorOptions) []Find
 	d.clock()
 	d.listeners()
 	d.plugins()
-	for _, part := range []func(context.Context){d.aws, d.table, d.keys, d.blobs, d.log} {
+	for _, part := range []func(context.Context){d.aws, d.table, d.keys, d.blobs, d.log, d.clamd} {
 		d.within(ctx, part)
 	}
 	return d.found
@@ -99,9 +100,11 @@ func (d *doctor) trouble(name, action string, err error) {
 
 // mendOf is what to do about a call to AWS that did not succeed.
 func mendOf(action string, err error) string {
-	switch model.CodeOf(err) {
-	case model.Denied:
+	// To everybody else a root or a table that refuses the hub is an outage.
+	if refused(err) {
 		return "allow " + action + " in the policy of the role, or mend the credentials; see deploy/aws"
+	}
+	switch model.CodeOf(err) {
 	case model.NotFound:
 		return "create it with the template in deploy/aws, or mend its name"
 	case model.Unavailable, model.Throttled:
@@ -109,6 +112,12 @@ func mendOf(action string, err error) string {
 	default:
 		return "look at the detail; the hub's log says more when it runs"
 	}
+}
+
+// refused tells whether a denial is anywhere among the causes.
+func refused(err error) bool {
+	e, ok := errors.AsType[*model.Error](err)
+	return ok && (e.Code == model.Denied || refused(e.Err))
 }
 
 // plugins checks the programs as every start does. None is started: that is

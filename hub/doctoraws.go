@@ -223,10 +223,7 @@ func (d *doctor) bucket(ctx context.Context, admin *s3blob.Admin, objects *blob.
 		d.fail(name, "run hub client remove and add in the region of this fleet", "it is in %s, and this fleet serves %s", row.Region, d.cfg.AWS.Region)
 		return
 	}
-	if _, err := objects.For(client).Head(ctx, blob.NewKey()); err != nil && !model.Is(err, model.NotFound) {
-		d.trouble(name, "s3:GetObject and s3:ListBucket", err)
-		return
-	}
+	d.objects(ctx, "client/"+string(client)+"/objects", objects.For(client))
 	if key, err := d.hub.bucketKey(ctx, client); err != nil {
 		d.trouble(name+"/key", "kms:DescribeKey", err)
 	} else if key != row.KeyID {
@@ -262,15 +259,19 @@ func (d *doctor) log(ctx context.Context) {
 			return // aws has told
 		}
 		cloud := settings.CloudWatch
-		findings, err := cloudwatchsink.Check(ctx, shared.Config(), cloudwatchsink.Options{
+		opts := cloudwatchsink.Options{
 			Endpoint: cloud.Endpoint, Group: cloud.Group, RetentionDays: cloud.Retention.Days(), KMSKeyID: cloud.KMSKeyID,
-		})
+		}
+		findings, err := cloudwatchsink.Check(ctx, shared.Config(), opts)
 		if err != nil {
 			d.trouble("log", "logs:DescribeLogGroups", err)
 			return
 		}
 		for _, f := range findings {
 			d.found = append(d.found, Finding{"log/" + f.Name, stateOf(f.State), f.Detail, f.Mend})
+		}
+		if findings[0].State == cloudwatchsink.OK { // the group is there
+			d.logLine(ctx, shared, opts)
 		}
 	default:
 		d.ok("log", "standard error")

@@ -6,7 +6,9 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"io"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,6 +90,62 @@ func TestDoctorReadsCertificates(t *testing.T) {
 			d.listener("listener/public", "0.0.0.0:443", pair, false, test.external)
 			if len(d.found) != 1 || d.found[0].State != test.state || !strings.Contains(d.found[0].Mend, test.mend) || strings.Contains(d.found[0].Mend, "\n") {
 				t.Errorf("the doctor says %+v, want %s and to %q", d.found, test.state, test.mend)
+			}
+		})
+	}
+}
+
+// TestDoctorAsksTheScanner names a clamd that answers, one that is away, and
+// something else that listens in its place.
+func TestDoctorAsksTheScanner(t *testing.T) {
+	listen := func(answer string) net.Listener {
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				asked := make([]byte, len("zPING\x00"))
+				if _, err := io.ReadFull(conn, asked); err == nil && string(asked) == "zPING\x00" {
+					_, _ = io.WriteString(conn, answer)
+				}
+				_ = conn.Close()
+			}
+		}()
+		return l
+	}
+	away := listen("")
+	_ = away.Close()
+	for name, test := range map[string]struct {
+		at    net.Listener
+		state string
+	}{
+		"answers":    {listen("PONG\x00"), FoundOK},
+		"away":       {away, FoundFail},
+		"silent":     {listen(""), FoundFail},
+		"other":      {listen("+PONG\r\n"), FoundFail},
+		"not wanted": {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config.Defaults()
+			if test.at != nil {
+				cfg.Media.Clamd = "tcp://" + test.at.Addr().String()
+			}
+			d := &doctor{cfg: cfg, now: time.Now()}
+			d.clamd(t.Context())
+			if test.state == "" {
+				if len(d.found) != 0 {
+					t.Errorf("the doctor says %+v of a scanner that nobody named", d.found)
+				}
+				return
+			}
+			if len(d.found) != 1 || d.found[0].Name != "media/clamd" || d.found[0].State != test.state || (test.state == FoundOK) != (d.found[0].Mend == "") {
+				t.Errorf("the doctor says %+v, want %s", d.found, test.state)
 			}
 		})
 	}

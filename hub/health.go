@@ -91,6 +91,9 @@ func (h *Hub) Checks(ctx context.Context) []check {
 	} else {
 		add("blob", nil)
 	}
+	if c, ok := h.sessionCheck(ctx); ok {
+		out = append(out, c)
+	}
 	for _, p := range h.plugins.Status() {
 		c := check{Name: "plugin/" + string(p.ID), State: "ok"}
 		switch p.State {
@@ -101,6 +104,22 @@ func (h *Hub) Checks(ctx context.Context) []check {
 		out = append(out, c)
 	}
 	return out
+}
+
+// sessionCheck looks at the sessions under which AWS holds clients apart. A hub
+// that has no client's session left serves nobody.
+func (h *Hub) sessionCheck(ctx context.Context) (c check, used bool) {
+	if h.aws == nil || h.opts.Config.AWS.ClientRoleARN == "" {
+		return check{}, false
+	}
+	c = check{Name: "sessions", State: "ok"}
+	if over, all, err := h.aws.Sessions(ctx); err != nil {
+		c.State, c.Detail = "degraded", string(rootCode(err))
+		if over == all {
+			c.State = "failed"
+		}
+	}
+	return c, true
 }
 
 func (h *Hub) lookAtFiles(ctx context.Context) error {

@@ -25,6 +25,7 @@ func (c *checker) check() {
 		c.fault(pathOf("data_dir"), "is empty", "write for example ./data")
 	}
 	c.listeners()
+	c.stores()
 	c.keys()
 	c.logging()
 	c.retention()
@@ -134,8 +135,14 @@ func (c *checker) httpURL(p path, text string) {
 	}
 }
 
-// maxRetention keeps sums of times within what every store can hold.
-const maxRetention = 10 * 365 * day
+const (
+	// maxRetention keeps sums of times within what every store can hold.
+	maxRetention = 10 * 365 * day
+	// Whoever has a link has the file, so links end soon whatever a
+	// configuration says; what they lead to without the hub ends sooner.
+	maxLink      = time.Hour
+	maxSignedURL = 15 * time.Minute
+)
 
 func (c *checker) retention() {
 	c.retentionOf(pathOf("retention"), c.cfg.Retention, c.cfg.Retention)
@@ -150,24 +157,25 @@ func (c *checker) retentionOf(p path, written, effective Retention) {
 	for _, class := range []struct {
 		name  string
 		value Duration
+		most  time.Duration
 	}{
-		{"messages", written.Messages},
-		{"undelivered", written.Undelivered},
-		{"dead_letters", written.DeadLetters},
-		{"attachments", written.Attachments},
-		{"attachment_link", written.AttachmentLink},
-		{"signed_url", written.SignedURL},
-		{"dedupe", written.Dedupe},
-		{"idempotency", written.Idempotency},
-		{"audit", written.Audit},
+		{"messages", written.Messages, maxRetention},
+		{"undelivered", written.Undelivered, maxRetention},
+		{"dead_letters", written.DeadLetters, maxRetention},
+		{"attachments", written.Attachments, maxRetention},
+		{"attachment_link", written.AttachmentLink, maxLink},
+		{"signed_url", written.SignedURL, maxSignedURL},
+		{"dedupe", written.Dedupe, maxRetention},
+		{"idempotency", written.Idempotency, maxRetention},
+		{"audit", written.Audit, maxRetention},
 	} {
 		at := p.child(class.name)
 		_, set := c.places[at]
 		switch {
 		case set && class.value == 0:
-			c.fault(at, "must be more than 0", "write for example 24h or 7d")
-		case class.value.Std() > maxRetention:
-			c.fault(at, "must not be more than "+Duration(maxRetention).String(), "")
+			c.fault(at, "must be more than 0", "write for example "+exampleOf(class.most))
+		case class.value.Std() > class.most:
+			c.fault(at, "must not be more than "+Duration(class.most).String()+reasons[class.name], "")
 		}
 	}
 	if written == (Retention{}) {
@@ -175,6 +183,19 @@ func (c *checker) retentionOf(p path, written, effective Retention) {
 	}
 	c.ordered(p, "signed_url", "attachment_link", effective.SignedURL.Std(), effective.AttachmentLink.Std())
 	c.ordered(p, "attachment_link", "attachments", effective.AttachmentLink.Std(), effective.Attachments.Std())
+}
+
+// reasons says why a class has a limit of its own.
+var reasons = map[string]string{
+	"attachment_link": ": whoever has a link can read the file",
+	"signed_url":      ": whoever has such a URL can read the file without asking the hub",
+}
+
+func exampleOf(most time.Duration) string {
+	if most < maxRetention {
+		return Duration(maxSignedURL).String()
+	}
+	return "24h or 7d"
 }
 
 func (c *checker) ordered(p path, shorter, longer string, a, b time.Duration) {

@@ -2,11 +2,23 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
+
+// stores checks the endpoints of the drivers in use; the others' have no meaning.
+func (c *checker) stores() {
+	storage := c.cfg.Storage
+	if storage.Table.Driver == DriverDynamoDB {
+		c.endpoint(pathOf("storage", "table", "dynamodb", "endpoint"), storage.Table.DynamoDB.Endpoint)
+	}
+	if storage.Blob.Driver == DriverS3 {
+		c.endpoint(pathOf("storage", "blob", "s3", "endpoint"), storage.Blob.S3.Endpoint)
+	}
+}
 
 // keys checks the settings of the driver in use; the other's have no meaning.
 func (c *checker) keys() {
@@ -46,10 +58,18 @@ func (c *checker) regional(p path, arn string) {
 	}
 }
 
+// endpoint checks a base URL of AWS: what goes there holds credentials and
+// data, so plain text is for a stand-in on this machine alone.
 func (c *checker) endpoint(p path, text string) {
-	if text != "" {
-		c.httpURL(p, text)
+	if text == "" {
+		return
 	}
+	u, err := url.Parse(text)
+	if err == nil && u.Scheme == "http" && u.Host != "" && !loopback(u.Hostname()) {
+		c.fault(p, "would send data in plain text beyond loopback", "write https://"+u.Host)
+		return
+	}
+	c.httpURL(p, text)
 }
 
 func (c *checker) logging() {

@@ -87,7 +87,7 @@ type TableStorage struct {
 // DynamoDB holds the settings of the dynamodb table driver.
 type DynamoDB struct {
 	Table    string `json:"table" doc:"Name of the table."`
-	Endpoint string `json:"endpoint" doc:"Base URL instead of the region's own; for a local stand-in."`
+	Endpoint string `json:"endpoint" doc:"Base URL instead of the region's own; for a local stand-in, or a VPC endpoint without private DNS. https, unless it is on loopback."`
 }
 
 // BlobStorage chooses the driver of the blob port.
@@ -100,7 +100,7 @@ type BlobStorage struct {
 // S3 holds the settings of the s3 blob driver.
 type S3 struct {
 	BucketPrefix string `json:"bucket_prefix" doc:"What every bucket name begins with."`
-	Endpoint     string `json:"endpoint" doc:"Base URL instead of the region's own; for a local stand-in."`
+	Endpoint     string `json:"endpoint" doc:"Base URL instead of the region's own; for a local stand-in, or a VPC endpoint without private DNS. https, unless it is on loopback."`
 }
 
 // KeyStorage chooses the driver of the keys port.
@@ -113,7 +113,7 @@ type KeyStorage struct {
 type KMS struct {
 	KeyID        string   `json:"key_id" doc:"Key of the hub's own data, and of every client that names none of its own: an id, an ARN or an alias." jsonschema:"example=alias/channelhub"`
 	FormerKeyIDs []string `json:"former_key_ids" doc:"Keys that wrap no more and still open what they wrapped."`
-	Endpoint     string   `json:"endpoint" doc:"Base URL instead of the region's own; for a local stand-in, or a VPC endpoint without private DNS."`
+	Endpoint     string   `json:"endpoint" doc:"Base URL instead of the region's own; for a local stand-in, or a VPC endpoint without private DNS. https, unless it is on loopback."`
 }
 
 // DispatchStorage chooses the driver of the dispatch port.
@@ -125,7 +125,7 @@ type DispatchStorage struct {
 // SQS holds the settings of the sqs dispatch driver.
 type SQS struct {
 	QueueURL string `json:"queue_url" doc:"URL of the queue."`
-	Endpoint string `json:"endpoint" doc:"Base URL instead of the region's own; for a local stand-in."`
+	Endpoint string `json:"endpoint" doc:"Base URL instead of the region's own; for a local stand-in, or a VPC endpoint without private DNS. https, unless it is on loopback."`
 }
 
 // The names of the log sinks.
@@ -155,7 +155,7 @@ type CloudWatch struct {
 	Group     string   `json:"group" doc:"Name of the log group, made if it is absent. Each start of a hub writes a stream of its own."`
 	Retention Duration `json:"retention" doc:"How long the group keeps what is written, set on it at each start; one of the periods CloudWatch knows. 0d: the group is left as it is."`
 	KMSKeyID  string   `json:"kms_key_id" doc:"Key the group must be encrypted with, an id or an ARN. It is checked and never set. Empty: any."`
-	Endpoint  string   `json:"endpoint" doc:"Base URL instead of the region's own; for a local stand-in, or a VPC endpoint without private DNS."`
+	Endpoint  string   `json:"endpoint" doc:"Base URL instead of the region's own; for a local stand-in, or a VPC endpoint without private DNS. https, unless it is on loopback."`
 }
 
 // AWS holds what every AWS driver shares.
@@ -172,8 +172,8 @@ type Retention struct {
 	Undelivered    Duration `json:"undelivered,omitzero" doc:"Message content that no one acknowledges, after receipt."`
 	DeadLetters    Duration `json:"dead_letters,omitzero" doc:"Deliveries and pushes the hub gave up on."`
 	Attachments    Duration `json:"attachments,omitzero" doc:"Attachment bytes. Not less than attachment_link."`
-	AttachmentLink Duration `json:"attachment_link,omitzero" doc:"A link to an attachment. Not less than signed_url."`
-	SignedURL      Duration `json:"signed_url,omitzero" doc:"The storage URL that a link leads to."`
+	AttachmentLink Duration `json:"attachment_link,omitzero" doc:"A link to an attachment. At most 1h, not less than signed_url."`
+	SignedURL      Duration `json:"signed_url,omitzero" doc:"The storage URL that a link leads to. At most 15m."`
 	Dedupe         Duration `json:"dedupe,omitzero" doc:"The memory that tells a repeated provider event from a new one."`
 	Idempotency    Duration `json:"idempotency,omitzero" doc:"Answers kept for repeated API calls with the same Idempotency-Key."`
 	Audit          Duration `json:"audit,omitzero" doc:"Audit entries."`
@@ -207,5 +207,5 @@ const (
 // Media says what happens to attachments on their way.
 type Media struct {
 	Clamd  string `json:"clamd" doc:"Address of a clamd that scans attachments: tcp://host:port or unix:/path. Empty: no scan." jsonschema:"example=tcp://127.0.0.1:3310"`
-	Images string `json:"images" doc:"What becomes of images. reencode: JPEG, PNG and GIF are made anew, without EXIF and whatever else is no picture. pass: they stay as they came." jsonschema:"enum=reencode,enum=pass"`
+	Images string `json:"images" doc:"What becomes of images. reencode: they are made anew, without EXIF and whatever else is no picture: WebP as JPEG or PNG, BMP and TIFF as PNG; HEIC, HEIF, AVIF, animated WebP and TIFF of several pages are refused. pass: they stay as they came." jsonschema:"enum=reencode,enum=pass"`
 }

@@ -33,6 +33,7 @@ type Proxy struct {
 	target string
 	mu     sync.Mutex
 	fault  Fault
+	only   string // operation that the fault waits for; empty: any
 	next   []Fault
 	calls  int
 	signed []string
@@ -55,7 +56,16 @@ func NewProxy(t *testing.T, target string) *Proxy {
 func (p *Proxy) Set(f Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.fault, p.next = f, nil
+	p.fault, p.only, p.next = f, "", nil
+}
+
+// SetOnly gives all coming calls of one operation a fault, such as
+// "PutLogEvents", and lets the others pass. It is for services that name the
+// operation in a header: DynamoDB, KMS and CloudWatch Logs.
+func (p *Proxy) SetOnly(operation string, f Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fault, p.only, p.next = f, operation, nil
 }
 
 // Next gives the coming calls a fault each; those after have the one of Set.
@@ -89,6 +99,9 @@ func (p *Proxy) take(r *http.Request) Fault {
 	p.calls++
 	p.signed = append(p.signed, key)
 	if len(p.next) == 0 {
+		if _, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); p.only != "" && p.only != operation {
+			return Pass
+		}
 		return p.fault
 	}
 	f := p.next[0]
@@ -104,11 +117,11 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	switch f := p.take(r); f {
 	case Throttle:
-		answer(w, http.StatusBadRequest, "ThrottlingException")
+		answer(w, r, http.StatusBadRequest, "ThrottlingException")
 	case Deny:
-		answer(w, http.StatusBadRequest, "AccessDeniedException")
+		answer(w, r, http.StatusBadRequest, "AccessDeniedException")
 	case Break:
-		answer(w, http.StatusInternalServerError, "InternalServerError")
+		answer(w, r, http.StatusInternalServerError, "InternalServerError")
 	case Cut:
 		panic(http.ErrAbortHandler)
 	case Hang:
@@ -118,7 +131,13 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func answer(w http.ResponseWriter, status int, word string) {
+func answer(w http.ResponseWriter, r *http.Request, status int, word string) {
+	if r.Header.Get("X-Amz-Target") == "" { // STS
+		w.Header().Set("Content-Type", "text/xml")
+		w.WriteHeader(status)
+		_, _ = fmt.Fprintf(w, `<ErrorResponse><Error><Code>%s</Code><Message>spoilt by the test</Message></Error></ErrorResponse>`, strings.TrimSuffix(word, "Exception"))
+		return
+	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintf(w, `{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"spoilt by the test"}`, word)

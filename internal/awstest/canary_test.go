@@ -130,12 +130,8 @@ func (f *fleet) streams(t *testing.T) []byte {
 // on files, and searches all that AWS could look at: rows, keys, headers and
 // bytes of objects, every request to S3, log streams, and standard error (I6).
 func TestNothingShowsOnAWS(t *testing.T) {
-	server := awslocal.S3(t)
-	t.Setenv("AWS_ACCESS_KEY_ID", server.Access)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", server.Secret)
 	f := newFleet(t)
-	bucket := f.add(t)
-	makeBucket(t, server, bucket)
+	server, bucket := f.objects, f.add(t)
 	if _, err := f.logs().CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &f.group}); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +141,7 @@ storage:
   table: {driver: dynamodb, dynamodb: {table: %s, endpoint: %q}}
   blob: {driver: s3, seal: always, s3: {endpoint: %q}}
   keys: {driver: kms, kms: {key_id: %q, endpoint: %q}}
-logging: {level: debug, sink: cloudwatch, cloudwatch: {group: %s, retention: 0d, endpoint: %q}}
+logging: {level: debug, sink: cloudwatch, cloudwatch: {group: %s, retention: 30d, endpoint: %q}}
 aws: {region: eu-west-1}
 `, f.table, f.dynamo, server.Endpoint, f.key, f.moto, f.group, f.moto)})
 

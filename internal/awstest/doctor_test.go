@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -34,7 +35,8 @@ type fleet struct {
 	cfg     *config.Config
 	sdk     aws.Config
 	moto    string
-	buckets string // moto, objects aside
+	buckets string // moto and, for objects, the server of objects
+	objects *awslocal.S3Server
 	dynamo  string
 	table   string
 	group   string
@@ -50,7 +52,10 @@ func newFleet(t *testing.T) *fleet {
 		clients: "{acme: {name: Acme}}", dir: t.TempDir(),
 	}
 	t.Setenv("AWS_ENDPOINT_URL_STS", f.moto)
-	f.buckets = settingsAlone(t, f.moto)
+	f.objects = awslocal.S3(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", f.objects.Access)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", f.objects.Secret)
+	f.buckets = inOne(t, f.moto, f.objects)
 	loaded, err := awsconfig.Load(t.Context(), awsconfig.Settings{Region: "eu-west-1"})
 	if err != nil {
 		t.Fatal(err)
@@ -65,25 +70,38 @@ func newFleet(t *testing.T) *fleet {
 	return f
 }
 
-// settingsAlone stands before moto and says of every object that it is not
-// there: moto denies them all, since it takes no notice of the conditions of a
-// bucket's policy.
-func settingsAlone(t *testing.T, moto string) string {
+// inOne stands before moto and the server of objects, and leads what is about
+// an object to that one: moto has the settings of buckets and denies every
+// object, since it takes no notice of the conditions of a bucket's policy. An
+// upload in parts is moto's, where the tests begin one.
+func inOne(t *testing.T, moto string, objects *awslocal.S3Server) string {
 	t.Helper()
-	to, err := url.Parse(moto)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(to)
-		r.Out.Host = r.In.Host
-	}}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/"); key != "" && r.Method == http.MethodHead {
-			w.WriteHeader(http.StatusNotFound)
-			return
+	to := func(base string) *httputil.ReverseProxy {
+		u, err := url.Parse(base)
+		if err != nil {
+			t.Fatal(err)
 		}
-		pass.ServeHTTP(w, r)
+		return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(u)
+			r.Out.Host = r.In.Host // it is signed
+		}}
+	}
+	var made sync.Map
+	settings, bytes := to(moto), to(objects.Endpoint)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		query := r.URL.Query()
+		switch {
+		case key != "" && !query.Has("uploadId"), query.Has("uploads") && query.Has("prefix"):
+			bytes.ServeHTTP(w, r)
+		case r.Method == http.MethodPut && query.Encode() == "" || query.Get("x-id") == "CreateBucket":
+			if _, there := made.LoadOrStore(bucket, true); !there {
+				makeBucket(t, objects, bucket)
+			}
+			fallthrough
+		default:
+			settings.ServeHTTP(w, r)
+		}
 	}))
 	t.Cleanup(s.Close)
 	return s.URL
@@ -254,6 +272,12 @@ func TestDoctor(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.wantSick(t, "table/expiry", hub.FoundFail)
+	})
+	t.Run("log kept for another time", func(t *testing.T) {
+		if _, err := f.logs().PutRetentionPolicy(t.Context(), &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: &f.group, RetentionInDays: aws.Int32(7)}); err != nil {
+			t.Fatal(err)
+		}
+		wantFound(t, f.find(t, "log/retention"), hub.FoundWarn, "aws logs put-retention-policy --log-group-name "+f.group+" --retention-in-days 30")
 	})
 	t.Run("no table", func(t *testing.T) {
 		broken := *f

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+
 	"github.com/channelhub/channelhub/hub"
 	"github.com/channelhub/channelhub/internal/awslocal"
 )
@@ -77,15 +79,73 @@ func TestDoctorSeesTheClock(t *testing.T) {
 	}
 }
 
-// TestDoctorNamesTheMissingPermission has KMS and the log refuse the role.
+// TestDoctorNamesTheMissingPermission refuses the role one operation after the
+// other, and demands that the doctor names what would allow it.
 func TestDoctorNamesTheMissingPermission(t *testing.T) {
 	f := newFleet(t)
-	proxy := awslocal.NewProxy(t, f.moto)
-	proxy.Set(awslocal.Deny)
+	f.add(t)
+	if _, err := f.logs().CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &f.group}); err != nil {
+		t.Fatal(err)
+	}
+	rows, other := awslocal.NewProxy(t, f.dynamo), awslocal.NewProxy(t, f.moto)
 	refused := *f.cfg
-	refused.Storage.Keys.KMS.Endpoint = proxy.URL
-	refused.Logging.CloudWatch.Endpoint = proxy.URL
+	refused.Storage.Table.DynamoDB.Endpoint = rows.URL
+	refused.Storage.Keys.KMS.Endpoint, refused.Logging.CloudWatch.Endpoint = other.URL, other.URL
 	f.cfg = &refused
-	wantFound(t, f.find(t, "keys/hub"), hub.FoundFail, "allow kms:DescribeKey")
-	wantFound(t, f.find(t, "log"), hub.FoundFail, "allow logs:DescribeLogGroups")
+	for _, test := range []struct {
+		proxy           *awslocal.Proxy
+		operation       string
+		part, mend, say string
+	}{
+		{rows, "GetItem", "table/permissions", "allow dynamodb:GetItem", ""},
+		{rows, "Query", "table/permissions", "allow dynamodb:Query", ""},
+		{rows, "PutItem", "table/permissions", "allow dynamodb:PutItem", ""},
+		{rows, "DeleteItem", "table/permissions", "allow dynamodb:DeleteItem", ""},
+		{other, "DescribeKey", "keys/hub", "allow kms:DescribeKey", ""},
+		{other, "Encrypt", "keys/hub", "allow kms:Encrypt", ""},
+		{other, "Decrypt", "keys/hub", "allow kms:Decrypt", ""},
+		{other, "DescribeLogGroups", "log", "allow logs:DescribeLogGroups", ""},
+		{other, "CreateLogStream", "log/permissions", "logs:CreateLogStream", "allow logs:CreateLogStream"},
+		{other, "PutLogEvents", "log/permissions", "logs:PutLogEvents", "allow logs:PutLogEvents"},
+	} {
+		test.proxy.SetOnly(test.operation, awslocal.Deny)
+		got := f.find(t, test.part)
+		wantFound(t, got, hub.FoundFail, test.mend)
+		if !strings.Contains(got.Detail, test.say) {
+			t.Errorf("%s refused: the doctor says %q", test.operation, got.Detail)
+		}
+		test.proxy.Set(awslocal.Pass)
+		if test.part != "log" { // which is named only while it cannot be looked at
+			wantFound(t, f.find(t, test.part), hub.FoundOK, "")
+		}
+	}
+	const objects = "client/acme/objects"
+	for method, mend := range map[string]string{
+		http.MethodHead: "allow s3:GetObject and s3:ListBucket", http.MethodPut: "allow s3:PutObject",
+		http.MethodGet: "allow s3:GetObject", http.MethodDelete: "s3:DeleteObject",
+	} {
+		f.objects.Fail(t, awslocal.S3Deny, method, -1)
+		wantFound(t, f.find(t, objects), hub.FoundFail, mend)
+		f.objects.Fail(t, "", "", 0)
+	}
+	wantFound(t, f.find(t, objects), hub.FoundOK, "")
+}
+
+// TestDoctorLeavesNoObject counts the objects of a bucket that it was shown.
+func TestDoctorLeavesNoObject(t *testing.T) {
+	f := newFleet(t)
+	bucket := f.add(t)
+	wantFound(t, f.find(t, "client/acme/objects"), hub.FoundOK, "")
+	if left := objectsOf(t, f.objects, bucket); len(left) != 0 {
+		t.Errorf("the doctor leaves %v", left)
+	}
+	stored := 0
+	for _, r := range f.objects.Requests(t) {
+		if r.Method == http.MethodPut && strings.Count(r.Path, "/") > 1 {
+			stored++
+		}
+	}
+	if stored != 1 {
+		t.Errorf("%d objects stored by a look", stored)
+	}
 }

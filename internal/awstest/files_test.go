@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -179,6 +181,7 @@ func logAway(t *testing.T, h *onAWS) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := h.in(t)
+			dropped, told := h.dropped(t), h.toldDropped(t)
 			h.logs.Set(fault)
 			away := newOutage(t)
 			// Something to log: what breaks a limit of the format.
@@ -201,6 +204,62 @@ func logAway(t *testing.T, h *onAWS) {
 			long["id"] += " again"
 			h.Hook(long)
 			away.over(h.Hub, "log")
+			h.wantDropsTold(t, fault == awslocal.Deny, dropped, told)
 		})
 	}
+}
+
+// wantDropsTold demands that lines are given up where trying again is of no
+// use and nowhere else, and that each is counted: in the metric, and by a line
+// in its place.
+func (h *onAWS) wantDropsTold(t *testing.T, lost bool, dropped, told int) {
+	t.Helper()
+	now := h.dropped(t)
+	if (now > dropped) != lost {
+		t.Errorf("%d lines given up, %d before", now, dropped)
+	}
+	h.Until("the log to say what was given up", func() error {
+		if said := h.toldDropped(t) - told; said != h.dropped(t)-dropped {
+			return fmt.Errorf("it says %d of %d", said, h.dropped(t)-dropped)
+		}
+		return nil
+	})
+}
+
+// dropped is how many lines of the log the hub says it gave up.
+func (h *onAWS) dropped(t *testing.T) int {
+	t.Helper()
+	admin := *h.Hub
+	admin.Public = h.Admin
+	a := admin.Call(hubtest.Operator, http.MethodGet, "/metrics", nil)
+	n := 0
+	if found := dropMetric.FindSubmatch(a.Body); found != nil {
+		n = number(t, found[1])
+	} else {
+		t.Fatalf("/metrics does not count lines given up: %d", a.Status)
+	}
+	return n
+}
+
+// toldDropped is the same by the lines of the log itself.
+func (h *onAWS) toldDropped(t *testing.T) (n int) {
+	t.Helper()
+	for _, found := range dropLine.FindAllSubmatch(h.fleet.streams(t), -1) {
+		n += number(t, found[1])
+	}
+	return n
+}
+
+var (
+	dropMetric = regexp.MustCompile(`(?m)^hub_log_records_dropped_total(?:\{[^}]*\})? (\d+)$`)
+	dropLine   = regexp.MustCompile(`(?m)"log records dropped".*?"count":(\d+)`)
+)
+
+func number(t *testing.T, digits []byte) int {
+	t.Helper()
+	n, err := strconv.Atoi(string(digits))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -34,16 +34,13 @@ type onAWS struct {
 
 func newOnAWS(t *testing.T) *onAWS {
 	t.Helper()
-	s3 := awslocal.S3(t)
-	t.Setenv("AWS_ACCESS_KEY_ID", s3.Access)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", s3.Secret)
 	f := newFleet(t)
+	s3 := f.objects
 	f.clients = "{acme: {}, gone: {}, kept: {}}"
 	f.load(t)
 	h := &onAWS{fleet: f, s3: s3, logs: awslocal.NewProxy(t, f.moto), calls: &recorded{}, sts: sessions(t, f.moto, s3), buckets: map[string]string{}}
 	for _, client := range []string{"acme", "gone", "kept"} {
 		h.buckets[client] = f.give(t, client)
-		makeBucket(t, s3, h.buckets[client])
 	}
 	t.Setenv("AWS_ENDPOINT_URL_STS", h.sts)
 	if _, err := f.logs().CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &f.group}); err != nil {
@@ -54,7 +51,7 @@ storage:
   table: {driver: dynamodb, dynamodb: {table: %s, endpoint: %q}}
   blob: {driver: s3, s3: {endpoint: %q}}
   keys: {driver: kms, kms: {key_id: %q, endpoint: %q}}
-logging: {level: info, sink: cloudwatch, cloudwatch: {group: %s, retention: 0d, endpoint: %q}}
+logging: {level: info, sink: cloudwatch, cloudwatch: {group: %s, retention: 30d, endpoint: %q}}
 aws: {region: eu-west-1, client_role_arn: "arn:aws:iam::123456789012:role/channelhub-client"}
 `, f.table, f.dynamo, s3.Endpoint, f.key, f.moto, f.group, h.logs.URL)
 	h.Hub = hubtest.New(t, &hubtest.Options{WebChat: true, RecordAWS: h.calls.add, Config: h.config + leaving})

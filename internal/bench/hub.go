@@ -29,7 +29,6 @@ const (
 	metricUnits      = "hub_table_write_units_total"
 	metricLanes      = "hub_lanes_active"
 	metricKeys       = "hub_key_requests_total"
-	metricBlobs      = "hub_blob_requests_total"
 )
 
 // hub is a hub under test with the echo connector, over a store of its own.
@@ -100,39 +99,6 @@ func (p *process) get(ctx context.Context, path, token string) ([]byte, error) {
 		return nil, fmt.Errorf("get %s: %w", path, err)
 	}
 	return body, nil
-}
-
-// upload stores a file, as a client application does, and returns its link.
-func (h *hub) upload(ctx context.Context) (link string, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+h.admin+"/v1/attachments?name=a.txt", strings.NewReader("a file of a few words"))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Authorization", "Bearer "+clientToken)
-	req.Header.Set("Content-Type", "text/plain")
-	body, err := answerOf(req, http.StatusCreated)
-	if err != nil {
-		return "", fmt.Errorf("store a file: %w", err)
-	}
-	var file struct {
-		URL string `json:"url"`
-	}
-	if err := json.Unmarshal(body, &file); err != nil {
-		return "", fmt.Errorf("store a file: %w", err)
-	}
-	return file.URL, nil
-}
-
-// follow reads what a link leads to.
-func (h *hub) follow(ctx context.Context, link string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
-	if err != nil {
-		return err
-	}
-	if _, err := answerOf(req, http.StatusOK); err != nil {
-		return fmt.Errorf("read a file: %w", err)
-	}
-	return nil
 }
 
 func answerOf(req *http.Request, want int) ([]byte, error) {

@@ -48,6 +48,7 @@ type settings struct {
 	bin     string
 	work    string
 	profile string
+	aws     bool
 }
 
 func main() {
@@ -78,6 +79,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.IntVar(&s.Contacts, "contacts", 1000, "contacts that the conversations are with")
 	flags.IntVar(&s.Body, "body", 700, "bytes of a request's body")
 	flags.IntVar(&s.Text, "text", 300, "bytes of text in it; the rest is what providers put around it")
+	flags.BoolVar(&s.aws, "aws", false, "count requests to S3 as well, with the servers that make test installs")
 	flags.StringVar(&s.profile, "profile", "", "write profiles of the hub under load into this directory")
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -40,8 +40,8 @@ func (r *report) print(w io.Writer) error {
 	u := r.Units
 	fmt.Fprintf(&b, "write units: first contact %.2f, inbound %.2f, outbound %.2f on an active lane and %.2f on an idle one, later status %.2f\n",
 		u.FirstContact, u.Inbound, u.OutboundLive, u.OutboundIdle, u.Receipt)
-	fmt.Fprintf(&b, "requests: %.0f to the key service per 1,000 messages; %.2f for bytes to store an attachment, %.2f to read one\n",
-		u.Requests.Keys, u.Requests.Upload, u.Requests.Download)
+	fmt.Fprintf(&b, "requests to the key service per 1,000 messages: %.0f\n", u.Requests.Keys)
+	fmt.Fprintf(&b, "requests to S3 per attachment: %s\n", r.S3)
 	if len(r.Aims) > 0 {
 		fmt.Fprintln(&b)
 	}

@@ -25,11 +25,12 @@ type report struct {
 	Inbound  figures `json:"inbound"`
 	Outbound figures `json:"outbound"`
 
-	ExecToReady series `json:"exec_to_ready_ms"`
-	IdleHub     series `json:"idle_hub_rss_mib"`
-	IdlePlugin  series `json:"idle_plugin_rss_mib"`
-	Units       units  `json:"write_units"`
-	Aims        []aim  `json:"aims"`
+	ExecToReady series         `json:"exec_to_ready_ms"`
+	IdleHub     series         `json:"idle_hub_rss_mib"`
+	IdlePlugin  series         `json:"idle_plugin_rss_mib"`
+	Units       units          `json:"write_units"`
+	S3          objectRequests `json:"s3_requests_per_attachment"`
+	Aims        []aim          `json:"aims"`
 }
 
 // figures are those of one contender, a value for each round.
@@ -154,6 +155,8 @@ func measure(ctx context.Context, s settings, talk io.Writer) (*report, error) {
 	if r.Units, err = countUnits(ctx, s); err != nil {
 		return nil, err
 	}
+	_, _ = fmt.Fprintln(talk, "counting requests to S3")
+	r.S3 = countObjects(ctx, s, talk)
 	if r.Judged = r.Bare.Rate.spread() <= maxSpread; r.Judged {
 		r.Aims = r.aims()
 	}

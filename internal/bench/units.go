@@ -19,11 +19,9 @@ type units struct {
 }
 
 // requests are what AWS bills by the request, as the hub's own metrics count
-// them.
+// them; those of S3 are objectRequests.
 type requests struct {
-	Keys     float64 `json:"kms_per_1000_messages"` // behind the start, in and out
-	Upload   float64 `json:"s3_per_attachment_stored"`
-	Download float64 `json:"s3_per_attachment_read"`
+	Keys float64 `json:"kms_per_1000_messages"` // behind the start, in and out
 }
 
 // unitSamples is how many messages each step is averaged over. They come one
@@ -98,8 +96,8 @@ func (m *meter) send(ctx context.Context, i int) error {
 // requests counts on a hub that has served a while: its keys are at hand.
 func (m *meter) requests(ctx context.Context) (r requests, err error) {
 	const messages = 1000
-	var at [4]map[string]float64
-	if at[0], err = m.h.metrics(ctx); err != nil {
+	before, err := m.h.metrics(ctx)
+	if err != nil {
 		return r, err
 	}
 	for i := range messages / 2 {
@@ -110,32 +108,9 @@ func (m *meter) requests(ctx context.Context) (r requests, err error) {
 			return r, err
 		}
 	}
-	if at[1], err = m.h.metrics(ctx); err != nil {
-		return r, err
-	}
-	var links []string
-	for range unitSamples {
-		link, err := m.h.upload(ctx)
-		if err != nil {
-			return r, err
-		}
-		links = append(links, link)
-	}
-	if at[2], err = m.h.metrics(ctx); err != nil {
-		return r, err
-	}
-	for _, link := range links {
-		if err := m.h.follow(ctx, link); err != nil {
-			return r, err
-		}
-	}
-	if at[3], err = m.h.metrics(ctx); err != nil {
-		return r, err
-	}
-	r.Keys = at[1][metricKeys] - at[0][metricKeys]
-	r.Upload = (at[2][metricBlobs] - at[1][metricBlobs]) / unitSamples
-	r.Download = (at[3][metricBlobs] - at[2][metricBlobs]) / unitSamples
-	return r, nil
+	after, err := m.h.metrics(ctx)
+	r.Keys = after[metricKeys] - before[metricKeys]
+	return r, err
 }
 
 // count does something for each sample, waits until no lane is active any more,

@@ -85,6 +85,40 @@ func (c *clamd) scan(ctx context.Context, body io.Reader) (clean bool, err error
 	return verdict(string(answer))
 }
 
+// pingPatience is ample for a word each way.
+const pingPatience = 5 * time.Second
+
+// PingClamd looks whether a ClamAV daemon answers at an address of
+// configuration. Nothing is scanned.
+func PingClamd(ctx context.Context, address string) error {
+	const op = "ask clamd"
+	c, err := parseClamd(address)
+	if err != nil || c == nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, pingPatience)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, c.network, c.address)
+	if err != nil {
+		return model.Wrap(model.Unavailable, op, err)
+	}
+	defer func() { _ = conn.Close() }() // it has answered, or we gave up
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	if _, err := io.WriteString(conn, "zPING\x00"); err != nil {
+		return model.Wrap(model.Unavailable, op, err)
+	}
+	const pong = "PONG\x00"
+	answer := make([]byte, len(pong))
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		return model.Wrap(model.Unavailable, op, err)
+	}
+	if string(answer) != pong {
+		return model.Errorf(model.Invalid, op, "what listens at %s is no clamd", address)
+	}
+	return nil
+}
+
 // verdict reads an answer such as "stream: OK" or "stream: Eicar FOUND".
 func verdict(answer string) (clean bool, err error) {
 	answer, whole := strings.CutSuffix(answer, "\x00")

@@ -9,6 +9,7 @@ import (
 	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"slices"
 
 	"github.com/channelhub/channelhub/hub/model"
 )
@@ -23,11 +24,11 @@ const (
 
 var errImage = errors.New("the image does not open, or is too large in pixels")
 
-// measure refuses an image that would unfold to too much, before it does.
-// Types whose dimensions the hub cannot read are never unfolded.
-func measure(kind string, b []byte) error {
+// measure refuses an image that would unfold to too much, before it does. With
+// pass, what the hub cannot measure it lets through: it never unfolds it.
+func measure(kind string, b []byte, pass bool) (err error) {
+	defer mishap(&err)
 	var size image.Config
-	var err error
 	frames := 1
 	switch kind {
 	case "image/jpeg":
@@ -37,7 +38,18 @@ func measure(kind string, b []byte) error {
 	case "image/gif":
 		size, err = gif.DecodeConfig(bytes.NewReader(b))
 		frames = gifFrames(b)
+	case "image/webp", "image/bmp", "image/tiff":
+		size.Width, size.Height, frames, err = sizeOf(kind, b)
+		if pass && err != nil {
+			return nil //nolint:nilerr // nobody here decodes it
+		}
+		if !pass && err == nil && frames > 1 {
+			return errForm // pages and animations would be lost
+		}
 	default:
+		if !pass && slices.Contains(sealedForms, kind) {
+			return errForm
+		}
 		return nil
 	}
 	if err != nil || size.Width <= 0 || size.Height <= 0 || frames <= 0 || size.Width > maxPixels/size.Height/frames {
@@ -46,44 +58,69 @@ func measure(kind string, b []byte) error {
 	return nil
 }
 
-// renew decodes an image and encodes it again. What is no picture does not
-// survive it: places and cameras in EXIF, comments, bytes behind the end. The
-// orientation that EXIF tells is applied first. Types that the standard
-// library does not encode stay as they are.
-func renew(kind string, b []byte) ([]byte, error) {
-	var out bytes.Buffer
+// mishap takes a decoder that falls over a file for a file that does not open:
+// what comes from outside ends no worker.
+func mishap(err *error) {
+	if recover() != nil {
+		*err = errImage
+	}
+}
+
+// renew decodes an image and encodes it again, as the type that it returns.
+// What is no picture does not survive it: places and cameras in EXIF, comments,
+// bytes behind the end. The orientation that EXIF tells is applied first.
+func renew(kind string, b []byte) (as string, out []byte, err error) {
+	defer mishap(&err)
+	var m image.Image
+	as = kind
 	switch kind {
 	case "image/jpeg":
-		m, err := jpeg.Decode(bytes.NewReader(b))
-		if err != nil {
-			return nil, errImage
-		}
-		if o := orientation(b); o > 1 {
-			m = turn(m, o)
-		}
-		if err := jpeg.Encode(&out, m, &jpeg.Options{Quality: jpegQuality}); err != nil {
-			return nil, model.Wrap(model.Internal, "encode image", err)
+		if m, err = jpeg.Decode(bytes.NewReader(b)); err == nil {
+			if o := orientation(b); o > 1 {
+				m = turn(m, o)
+			}
 		}
 	case "image/png":
-		m, err := png.Decode(bytes.NewReader(b))
-		if err != nil {
-			return nil, errImage
-		}
-		if err := png.Encode(&out, m); err != nil {
-			return nil, model.Wrap(model.Internal, "encode image", err)
-		}
+		m, err = png.Decode(bytes.NewReader(b))
 	case "image/gif":
-		m, err := gif.DecodeAll(bytes.NewReader(b))
-		if err != nil {
-			return nil, errImage
-		}
-		if err := gif.EncodeAll(&out, m); err != nil {
-			return nil, model.Wrap(model.Internal, "encode image", err)
+		return renewGIF(b)
+	case "image/webp", "image/bmp", "image/tiff":
+		if m, err = decodeForm(kind, b); err == nil {
+			as = "image/png"
+			if kind == "image/webp" && webpLossy(b) && opaque(m) {
+				as = "image/jpeg" // a photo, which PNG makes many times as large
+			}
 		}
 	default:
-		return b, nil
+		return kind, b, nil
 	}
-	return out.Bytes(), nil
+	if err != nil {
+		return kind, nil, errImage
+	}
+	var to bytes.Buffer
+	if as == "image/jpeg" {
+		err = jpeg.Encode(&to, m, &jpeg.Options{Quality: jpegQuality})
+	} else {
+		err = png.Encode(&to, m)
+	}
+	return as, to.Bytes(), model.Wrap(model.Internal, "encode image", err)
+}
+
+// opaque tells whether nothing shines through a picture.
+func opaque(m image.Image) bool {
+	o, ok := m.(interface{ Opaque() bool })
+	return ok && o.Opaque()
+}
+
+func renewGIF(b []byte) (as string, out []byte, err error) {
+	const kind = "image/gif"
+	m, err := gif.DecodeAll(bytes.NewReader(b))
+	if err != nil {
+		return kind, nil, errImage
+	}
+	var to bytes.Buffer
+	err = gif.EncodeAll(&to, m)
+	return kind, to.Bytes(), model.Wrap(model.Internal, "encode image", err)
 }
 
 // gifFrames counts the images of a GIF without unfolding them; 0 when its

@@ -186,9 +186,14 @@ func (m *Media) Take(ctx context.Context, client *store.Client, f File) (store.A
 			return store.Attachment{}, err
 		}
 		defer leave()
-		if body, err = m.picture(t, body); err != nil {
+		made, body, err := m.picture(t, body)
+		if err != nil {
 			return store.Attachment{}, err
 		}
+		if made.mime != t.mime {
+			f.Name = renamed(f.Name, t)
+		}
+		return m.keep(ctx, client, f, made, body)
 	}
 	return m.keep(ctx, client, f, t, body)
 }
@@ -202,20 +207,26 @@ func (m *Media) image(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// picture reads an image whole and makes it anew, if that is the policy.
-func (m *Media) picture(t fileType, body io.Reader) (io.Reader, error) {
+// picture reads an image whole and makes it anew, if that is the policy. It
+// returns what type it is then.
+func (m *Media) picture(t fileType, body io.Reader) (fileType, io.Reader, error) {
 	b, err := io.ReadAll(body)
 	if err != nil {
-		return nil, err
+		return t, nil, err
 	}
-	err = measure(t.mime, b)
+	err = measure(t.mime, b, m.o.PassImages)
 	if err == nil && !m.o.PassImages {
-		b, err = renew(t.mime, b)
+		var as string
+		as, b, err = renew(t.mime, b)
+		t = renewedAs(t, as)
 	}
-	if errors.Is(err, errImage) {
-		return nil, refused(model.Invalid, reasonImage, "The image does not open, or is too large.")
+	switch {
+	case errors.Is(err, errForm):
+		return t, nil, refused(model.Invalid, reasonForm, "Images of this form cannot be freed of what is no picture: send a JPEG or PNG.")
+	case errors.Is(err, errImage):
+		return t, nil, refused(model.Invalid, reasonImage, "The image does not open, or is too large.")
 	}
-	return bytes.NewReader(b), err
+	return t, bytes.NewReader(b), err
 }
 
 // keep writes the due row, the bytes and the row, and has the bytes scanned.

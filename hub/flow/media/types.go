@@ -89,6 +89,7 @@ const (
 	reasonAllow    = "allow"    // a type that the account does not take
 	reasonSize     = "size"     // larger than allowed
 	reasonImage    = "image"    // an image that does not open, or is too large in pixels
+	reasonForm     = "form"     // an image that cannot be made anew, which media.images demands
 	reasonInfected = "infected" // the scanner found something
 	reasonChannel  = "channel"  // the channel has no such file
 )

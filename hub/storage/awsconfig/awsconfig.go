@@ -68,6 +68,7 @@ type AWS struct {
 
 	mu       sync.Mutex
 	sessions map[ClientScope]aws.CredentialsProvider
+	held     []*lastingSession // those of clients
 }
 
 // Load finds credentials by the SDK's default chain (environment, shared
@@ -90,12 +91,13 @@ func Load(ctx context.Context, s Settings) (*AWS, error) {
 	if err != nil {
 		return nil, Fault("load AWS configuration", err)
 	}
+	base.APIOptions = append(base.APIOptions, refusePlain)
 	if s.Record != nil {
 		base.APIOptions = append(base.APIOptions, record(s.Record))
 	}
 	a := &AWS{settings: s, base: base, sessions: map[ClientScope]aws.CredentialsProvider{}}
 	if s.RoleARN != "" {
-		a.base.Credentials = a.assume(a.newSTS(), s.RoleARN, "channelhub", "", roleRefresh)
+		_, a.base.Credentials = a.assume(a.newSTS(), s.RoleARN, "channelhub", "", roleRefresh)
 	}
 	a.sts = a.newSTS() // speaks as the hub
 	return a, nil
@@ -119,16 +121,18 @@ func (a *AWS) newSTS() *sts.Client {
 // assume makes a provider of sessions of a role, narrowed by policy unless
 // that is empty. A session handed out has at least refresh to live, unless STS
 // has been away for that long.
-func (a *AWS) assume(client *sts.Client, role, name, policy string, refresh time.Duration) aws.CredentialsProvider {
+func (a *AWS) assume(client *sts.Client, role, name, policy string, refresh time.Duration) (*lastingSession, aws.CredentialsProvider) {
 	provider := stscreds.NewAssumeRoleProvider(client, role, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName, o.Duration = name, roleSession
 		if policy != "" {
 			o.Policy = aws.String(policy)
 		}
 	})
-	return aws.NewCredentialsCache(&lastingSession{from: provider, refresh: refresh}, func(o *aws.CredentialsCacheOptions) {
+	session := &lastingSession{from: provider, refresh: refresh}
+	session.cache = aws.NewCredentialsCache(session, func(o *aws.CredentialsCacheOptions) {
 		o.ExpiryWindow = refresh
 	})
+	return session, session.cache
 }
 
 func newHTTPClient() *awshttp.BuildableClient {

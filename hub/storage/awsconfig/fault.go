@@ -200,6 +200,8 @@ func describe(err error) string {
 func silence(err error) string {
 	var timeout interface{ Timeout() bool }
 	switch {
+	case errors.Is(err, errPlain):
+		return errPlain.Error()
 	case errors.Is(err, context.Canceled):
 		return "the caller left"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():

@@ -3,6 +3,7 @@ package awsconfig
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,7 +20,7 @@ const (
 	clientRefresh = 20 * time.Minute
 	// retrySession is the pause before a session that could not be renewed is
 	// asked for again; the old one serves meanwhile.
-	retrySession = 30 * time.Second
+	retrySession = 10 * time.Second
 	// assumeTimeout bounds one call of AssumeRole. The cache around it keeps
 	// the caller's deadline from reaching it.
 	assumeTimeout = 5 * time.Second
@@ -46,10 +47,38 @@ func (a *AWS) ForClient(scope ClientScope) aws.CredentialsProvider {
 	if p, ok := a.sessions[scope]; ok {
 		return p
 	}
-	p := a.assume(a.sts, a.settings.ClientRoleARN, "channelhub-"+string(scope.Client),
+	session, p := a.assume(a.sts, a.settings.ClientRoleARN, "channelhub-"+string(scope.Client),
 		sessionPolicy(a.settings.Region, scope), clientRefresh)
-	a.sessions[scope] = p
+	a.sessions[scope], a.held = p, append(a.held, session)
 	return p
+}
+
+// Sessions tells how the sessions of clients are: over is how many of them
+// could not be renewed until they ended, of all that were asked for, and the
+// error is why one of them was not renewed lately. It asks for one that was not
+// again, so that a hub at rest notices that STS is back.
+func (a *AWS) Sessions(ctx context.Context) (over, all int, err error) {
+	a.mu.Lock()
+	held := slices.Clone(a.held)
+	a.mu.Unlock()
+	asked := false
+	for _, s := range held {
+		trouble, ended := s.state()
+		if trouble != nil && !asked {
+			asked = true
+			_, _ = s.cache.Retrieve(ctx) // its state says what became of it
+			if trouble, ended = s.state(); trouble == nil {
+				asked = false // the next is worth a call as well
+			}
+		}
+		if trouble != nil {
+			err = trouble
+			if ended {
+				over++
+			}
+		}
+	}
+	return over, len(held), err
 }
 
 // statement is one of an IAM policy.
@@ -124,9 +153,17 @@ func partition(region string) string {
 type lastingSession struct {
 	from    aws.CredentialsProvider
 	refresh time.Duration
+	cache   *aws.CredentialsCache // around this
 
-	mu   sync.Mutex
-	ends time.Time // of the session last fetched
+	mu      sync.Mutex
+	ends    time.Time // of the session last fetched
+	trouble error     // of the last call, nil when it brought a session
+}
+
+func (l *lastingSession) state() (trouble error, ended bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.trouble, !l.ends.After(time.Now())
 }
 
 // Retrieve implements aws.CredentialsProvider.
@@ -134,12 +171,13 @@ func (l *lastingSession) Retrieve(ctx context.Context) (aws.Credentials, error) 
 	ctx, cancel := context.WithTimeout(ctx, assumeTimeout)
 	defer cancel()
 	c, err := l.from.Retrieve(ctx)
-	if err != nil {
-		return aws.Credentials{}, Fault("assume role", err)
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ends = c.Expires
+	if err != nil {
+		l.trouble = Fault("assume role", err)
+		return aws.Credentials{}, l.trouble
+	}
+	l.ends, l.trouble = c.Expires, nil
 	return c, nil
 }
 

@@ -22,6 +22,7 @@ type service struct {
 	*httptest.Server
 	status atomic.Int64
 	body   atomic.Value // string
+	refuse atomic.Value // an operation that is denied
 
 	mu   sync.Mutex
 	puts []string
@@ -36,7 +37,13 @@ func newService(t *testing.T) *service {
 			t.Error(err)
 		}
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".PutLogEvents") {
+		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		if operation == fmt.Sprint(s.refuse.Load()) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"__type":"AccessDeniedException"}`)
+			return
+		}
+		if operation != "PutLogEvents" {
 			_, _ = io.WriteString(w, `{"logGroups":[{"logGroupName":"g"}]}`)
 			return
 		}
@@ -84,6 +91,30 @@ func TestWhatTheServiceAnswers(t *testing.T) {
 		if tc.code == model.Denied && !strings.Contains(err.Error(), "allow logs:PutLogEvents") {
 			t.Errorf("%v does not say how to mend it", err)
 		}
+	}
+}
+
+// TestARefusedRetentionKeepsNoHubFromStarting: the stream says that it is not
+// kept as configured, and takes what is logged.
+func TestARefusedRetentionKeepsNoHubFromStarting(t *testing.T) {
+	s := newService(t)
+	s.refuse.Store("PutRetentionPolicy")
+	d := open(t, Options{Endpoint: s.URL, Group: "g", RetentionDays: 30})
+	if err := d.Write(t.Context(), []driver.Record{{Time: time.Now(), Line: []byte("the first")}}); err != nil {
+		t.Fatal(err)
+	}
+	got := s.got()
+	if len(got) != 2 || !strings.Contains(got[0], "allow logs:PutRetentionPolicy") || !strings.Contains(got[0], "--retention-in-days 30") || !strings.Contains(got[1], "the first") {
+		t.Errorf("the service got %q, want a warning with its mend, and the line", got)
+	}
+}
+
+func TestAnAbsentGroupThatMayNotBeMadeIsNamed(t *testing.T) {
+	s := newService(t)
+	s.refuse.Store("CreateLogGroup")
+	_, err := Open(t.Context(), awsConfig(), Options{Endpoint: s.URL, Group: "another"})
+	if !model.Is(err, model.Denied) || !strings.Contains(err.Error(), "there is no log group another") || !strings.Contains(err.Error(), "deploy/aws") {
+		t.Errorf("open: %v, want denied, and where the group comes from", err)
 	}
 }
 

@@ -3,8 +3,12 @@ package cloudwatchsink
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/channelhub/channelhub/hub/telemetry"
 )
 
 // The states of a Finding.
@@ -52,12 +56,39 @@ func Check(ctx context.Context, cfg aws.Config, opts Options) ([]Finding, error)
 	default:
 		encryption.Detail = key
 	}
-	retention := Finding{Name: "retention", State: OK, Detail: fmt.Sprintf("%d days", aws.ToInt32(group.RetentionInDays))}
+	retention := Finding{Name: "retention", State: OK, Detail: kept(aws.ToInt32(group.RetentionInDays))}
 	switch days := aws.ToInt32(group.RetentionInDays); {
-	case days == 0:
-		retention.State, retention.Detail, retention.Mend = Warned, "what is written is kept for ever", "set logging.cloudwatch.retention, or aws logs put-retention-policy"
 	case opts.RetentionDays != 0 && days != opts.RetentionDays:
-		retention.State, retention.Mend = Warned, fmt.Sprintf("a start of the hub sets the %d days of logging.cloudwatch.retention", opts.RetentionDays)
+		retention.State, retention.Mend = Warned, setRetention(opts)+", or start a hub whose role may logs:PutRetentionPolicy"
+		retention.Detail = fmt.Sprintf("%s, and logging.cloudwatch.retention says %d", kept(days), opts.RetentionDays)
+	case days == 0:
+		retention.State, retention.Detail, retention.Mend = Warned, kept(0), "set logging.cloudwatch.retention, or aws logs put-retention-policy"
 	}
 	return []Finding{there, encryption, retention}, nil
+}
+
+// tryStream is written to by Try alone, one short line each time.
+const tryStream = "doctor"
+
+// Try writes one line into a stream of its own in a group that is there: what
+// Check cannot see, whether the role may write and the group's key works.
+func Try(ctx context.Context, cfg aws.Config, opts Options) error {
+	opts.Stream = tryStream
+	s := newSink(cfg, opts)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := s.makeStream(ctx); err != nil {
+		return err
+	}
+	now := time.Now()
+	line := telemetry.Line(now, hclog.Info, "hub.doctor", "the log can be written")
+	_, err := s.put(ctx, events{{Message: aws.String(string(line)), Timestamp: aws.Int64(now.UnixMilli())}})
+	return err
+}
+
+func kept(days int32) string {
+	if days == 0 {
+		return "what is written is kept for ever"
+	}
+	return fmt.Sprintf("%d days", days)
 }

@@ -36,8 +36,9 @@ type Options struct {
 	// Stream is the log stream, made if it is absent; named after this start
 	// of this process when empty.
 	Stream string
-	// RetentionDays is set on the group; one of the service's own numbers. 0
-	// leaves the group as it is.
+	// RetentionDays is set on the group where it differs; one of the service's
+	// own numbers. 0 leaves the group as it is. A refusal is a warning in the
+	// stream.
 	RetentionDays int32
 	// KMSKeyID is the key that the group must be encrypted with; empty: any,
 	// or the service's own. It is checked and never set.
@@ -167,6 +168,9 @@ func (s *Sink) fault(err error, op, action string) error {
 	e := &model.Error{Code: awsconfig.Code(err), Op: op, Err: errors.Unwrap(awsconfig.Fault("", err))}
 	if e.Code == model.Denied {
 		e.Detail = fmt.Sprintf("the hub may not write to log group %s: allow %s in the policy of the hub's role", s.opts.Group, action)
+		if action == "logs:CreateLogGroup" {
+			e.Detail = fmt.Sprintf("there is no log group %s, and the hub may not make it: make it with the template in deploy/aws, or allow %s in the policy of the hub's role", s.opts.Group, action)
+		}
 	}
 	return e
 }

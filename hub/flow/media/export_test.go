@@ -1,0 +1,4 @@
+package media
+
+// ReasonOf is why a file was refused.
+var ReasonOf = reasonOf
