@@ -3,7 +3,6 @@ package erasure_test
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,21 +15,19 @@ import (
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
 	"github.com/channelhub/channelhub/internal/failpoint"
+	"github.com/channelhub/channelhub/internal/killtest"
 )
 
-const (
-	crashDir  = "ERASURE_TEST_DIR"
-	crashSite = "ERASURE_TEST_SITE"
-	people    = "people.json" // beside the data directory: whom the child has met
-)
+// people is beside the data directory: whom the child has met.
+const people = "people.json"
 
 // TestErasureCrash kills an erasure at each of its places, also at one that is
 // added later. Whoever writes before the next process has gone on is somebody
 // new, once their address is gone; then that process completes it, and nothing
 // is left either way.
 func TestErasureCrash(t *testing.T) {
-	if dir := os.Getenv(crashDir); dir != "" {
-		crash(t, dir, os.Getenv(crashSite))
+	if child, ok := killtest.Child(); ok {
+		crash(t, child)
 		return
 	}
 	// Until then nothing has happened to the addresses.
@@ -43,11 +40,7 @@ func TestErasureCrash(t *testing.T) {
 		tried++
 		t.Run(site, func(t *testing.T) {
 			dir := t.TempDir()
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestErasureCrash$") //nolint:gosec // this very program
-			cmd.Env = append(os.Environ(), crashDir+"="+dir, crashSite+"="+site)
-			if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), "FAIL") {
-				t.Fatalf("it was not killed: %v\n%s", err, out)
-			}
+			killtest.Kill(t, dir, site)
 			ada, bob, his := met(t, dir)
 			w := openWorld(t, filepath.Join(dir, "data"))
 			w.clock = w.clock.Add(time.Second)
@@ -107,9 +100,9 @@ func TestErasureCrash(t *testing.T) {
 }
 
 // crash is the process that is killed.
-func crash(t *testing.T, dir, site string) {
+func crash(t *testing.T, child killtest.Process) {
 	t.Helper()
-	data := filepath.Join(dir, "data")
+	data := filepath.Join(child.Dir, "data")
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -117,8 +110,8 @@ func crash(t *testing.T, dir, site string) {
 	ada, bob := w.meet("ada"), w.meet("bob")
 	told, err := json.Marshal(known{ada, bob, w.has(bob)})
 	w.must(err)
-	w.must(os.WriteFile(filepath.Join(dir, people), told, 0o600))
-	w.must(failpoint.Enable(site + "=kill"))
+	w.must(os.WriteFile(filepath.Join(child.Dir, people), told, 0o600))
+	child.Arm(t)
 	w.order(ada.Contact)
 	w.finish()
 	t.Fatal("the erasure came through")

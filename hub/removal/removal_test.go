@@ -2,8 +2,6 @@ package removal_test
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +12,7 @@ import (
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/store"
 	"github.com/channelhub/channelhub/internal/failpoint"
+	"github.com/channelhub/channelhub/internal/killtest"
 )
 
 // TestClientLeavesNothing: once a client is removed, no row of the table holds
@@ -130,11 +129,10 @@ func TestAccountLeavesOthers(t *testing.T) {
 // TestRemovalCrash kills a removal at each of its places: the next process
 // completes it, and nothing is left either way.
 func TestRemovalCrash(t *testing.T) {
-	const crashDir, crashSite = "REMOVAL_TEST_DIR", "REMOVAL_TEST_SITE"
-	if dir := os.Getenv(crashDir); dir != "" {
-		w := openWorld(t, dir)
+	if child, ok := killtest.Child(); ok {
+		w := openWorld(t, child.Dir)
 		w.fill()
-		w.must(failpoint.Enable(os.Getenv(crashSite) + "=kill"))
+		child.Arm(t)
 		w.order(acme, "")
 		w.finish()
 		t.Fatal("the removal came through")
@@ -147,11 +145,7 @@ func TestRemovalCrash(t *testing.T) {
 		tried++
 		t.Run(site, func(t *testing.T) {
 			dir := t.TempDir()
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRemovalCrash$") //nolint:gosec // this very program
-			cmd.Env = append(os.Environ(), crashDir+"="+dir, crashSite+"="+site)
-			if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), "FAIL") {
-				t.Fatalf("it was not killed: %v\n%s", err, out)
-			}
+			killtest.Kill(t, dir, site)
 			w := openWorld(t, dir)
 			w.clock = w.clock.Add(time.Minute)
 			before := others(w)

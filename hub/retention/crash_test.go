@@ -1,8 +1,6 @@
 package retention_test
 
 import (
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,11 +16,7 @@ import (
 	"github.com/channelhub/channelhub/hub/storage/table"
 	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
 	"github.com/channelhub/channelhub/internal/failpoint"
-)
-
-const (
-	crashDir  = "RETENTION_TEST_DIR"
-	crashSite = "RETENTION_TEST_SITE"
+	"github.com/channelhub/channelhub/internal/killtest"
 )
 
 // newWorldIn is a world whose rows lie in a directory that outlives it.
@@ -45,11 +39,9 @@ func newWorldIn(t *testing.T, dir string) *world {
 // TestSweepCrash kills a sweep at each of its places; the next pass completes
 // it, and tells what ended unread once.
 func TestSweepCrash(t *testing.T) {
-	if dir := os.Getenv(crashDir); dir != "" {
-		w := newWorldIn(t, dir)
-		if err := failpoint.Enable(os.Getenv(crashSite) + "=kill"); err != nil {
-			t.Fatal(err)
-		}
+	if child, ok := killtest.Child(); ok {
+		w := newWorldIn(t, child.Dir)
+		child.Arm(t)
 		w.pass(7*day + time.Hour)
 		w.sweep()
 		t.Fatal("the sweep came through")
@@ -70,11 +62,7 @@ func TestSweepCrash(t *testing.T) {
 				}
 				w.say(1, model.Sent)
 			})
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSweepCrash$") //nolint:gosec // this very program
-			cmd.Env = append(os.Environ(), crashDir+"="+dir, crashSite+"="+site)
-			if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), "FAIL") {
-				t.Fatalf("it was not killed: %v\n%s", err, out)
-			}
+			killtest.Kill(t, dir, site)
 			w := newWorldIn(t, dir)
 			w.pass(7*day + time.Hour) // the rows are still there
 			w.sweep()

@@ -3,10 +3,7 @@ package store_test
 import (
 	"fmt"
 	"math"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,12 +13,7 @@ import (
 	"github.com/channelhub/channelhub/hub/storage/table"
 	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
 	"github.com/channelhub/channelhub/hub/store"
-	"github.com/channelhub/channelhub/internal/failpoint"
-)
-
-const (
-	trimDir  = "STORE_TEST_TRIM_DIR"
-	trimSite = "STORE_TEST_TRIM_SITE"
+	"github.com/channelhub/channelhub/internal/killtest"
 )
 
 // storeIn opens a store in a directory that outlives it.
@@ -46,11 +38,9 @@ func TestTrimCrash(t *testing.T) {
 	now := noon
 	clock := func() time.Time { return now }
 	before := noon.Add(4 * time.Hour)
-	if dir := os.Getenv(trimDir); dir != "" {
-		s, _ := storeIn(t, dir, clock)
-		if err := failpoint.Enable(os.Getenv(trimSite) + "=kill"); err != nil {
-			t.Fatal(err)
-		}
+	if child, ok := killtest.Child(); ok {
+		s, _ := storeIn(t, child.Dir, clock)
+		child.Arm(t)
 		_, _ = s.TrimAudit(t.Context(), before, math.MaxUint64)
 		t.Fatal("the trim came through")
 	}
@@ -66,11 +56,7 @@ func TestTrimCrash(t *testing.T) {
 					}
 				}
 			})
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestTrimCrash$") //nolint:gosec // this very program
-			cmd.Env = append(os.Environ(), trimDir+"="+dir, trimSite+"="+site)
-			if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), "FAIL") {
-				t.Fatalf("it was not killed: %v\n%s", err, out)
-			}
+			killtest.Kill(t, dir, site)
 			s, rows := storeIn(t, dir, clock)
 			wantWhole(t, s, 7, 4) // with the row that tells of the trim
 			if _, err := s.TrimAudit(t.Context(), before, math.MaxUint64); err != nil {

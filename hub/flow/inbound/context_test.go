@@ -2,8 +2,6 @@ package inbound_test
 
 import (
 	"encoding/json"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,7 +15,7 @@ import (
 	"github.com/channelhub/channelhub/hub/storage/table"
 	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
 	"github.com/channelhub/channelhub/hub/store"
-	"github.com/channelhub/channelhub/internal/failpoint"
+	"github.com/channelhub/channelhub/internal/killtest"
 )
 
 const cookie = "cookie-value-of-ada"
@@ -168,13 +166,10 @@ func sweep(t *testing.T, w *world, in *inbound.Inbound, clock *still, alive bool
 // removal of its context, or before it has written it: the next one shows
 // nothing, and the sweeper removes what is there.
 func TestSessionContextCrash(t *testing.T) {
-	const crashDir, crashSite = "CONTEXT_TEST_DIR", "CONTEXT_TEST_SITE"
 	clock := &still{time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
-	if dir := os.Getenv(crashDir); dir != "" {
-		if err := failpoint.Enable(os.Getenv(crashSite) + "=kill"); err != nil {
-			t.Fatal(err)
-		}
-		w, in := worldAt(t, dir, clock)
+	if child, ok := killtest.Child(); ok {
+		child.Arm(t)
+		w, in := worldAt(t, child.Dir, clock)
 		met(t, w, in)
 		w.accept(in, does("ada", "bye", model.ConversationEnded))
 		t.Fatal("it came through")
@@ -182,11 +177,7 @@ func TestSessionContextCrash(t *testing.T) {
 	for _, site := range []string{"session.after_end", "session.after_due"} {
 		t.Run(site, func(t *testing.T) {
 			dir := t.TempDir()
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSessionContextCrash$") //nolint:gosec // this very program
-			cmd.Env = append(os.Environ(), crashDir+"="+dir, crashSite+"="+site)
-			if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), "FAIL") {
-				t.Fatalf("it was not killed: %v\n%s", err, out)
-			}
+			killtest.Kill(t, dir, site)
 			w, in := worldAt(t, dir, clock)
 			d, err := w.client().Find(t.Context(), account, model.Address{Kind: model.Phone, Value: "ada"})
 			if err != nil {

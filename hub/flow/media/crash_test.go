@@ -1,10 +1,7 @@
 package media_test
 
 import (
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,12 +13,7 @@ import (
 	"github.com/channelhub/channelhub/hub/storage/table"
 	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
 	"github.com/channelhub/channelhub/hub/store"
-	"github.com/channelhub/channelhub/internal/failpoint"
-)
-
-const (
-	crashDir  = "MEDIA_TEST_DIR"
-	crashSite = "MEDIA_TEST_SITE"
+	"github.com/channelhub/channelhub/internal/killtest"
 )
 
 // newWorldIn is a world whose rows and bytes lie in a directory that outlives
@@ -64,12 +56,10 @@ func (w *world) sweep() {
 // one completes it, and nothing of the file is left.
 func TestRemoveCrash(t *testing.T) {
 	after := map[string]time.Duration{"media.after_untaken": media.TakeWithin, "media.after_discard": 24 * time.Hour}
-	if dir := os.Getenv(crashDir); dir != "" {
-		w := newWorldIn(t, dir)
-		site := os.Getenv(crashSite)
-		if err := failpoint.Enable(site + "=kill"); err != nil {
-			t.Fatal(err)
-		}
+	if child, ok := killtest.Child(); ok {
+		w := newWorldIn(t, child.Dir)
+		site := child.Site
+		child.Arm(t)
 		w.at = w.at.Add(after[site])
 		w.sweep()
 		t.Fatal("the removal came through")
@@ -86,11 +76,7 @@ func TestRemoveCrash(t *testing.T) {
 					w.adopt(ada, id)
 				}
 			})
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRemoveCrash$") //nolint:gosec // this very program
-			cmd.Env = append(os.Environ(), crashDir+"="+dir, crashSite+"="+site)
-			if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), "FAIL") {
-				t.Fatalf("it was not killed: %v\n%s", err, out)
-			}
+			killtest.Kill(t, dir, site)
 			w := newWorldIn(t, dir)
 			w.at = w.at.Add(wait)
 			w.sweep()

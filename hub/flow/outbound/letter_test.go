@@ -3,8 +3,6 @@ package outbound_test
 import (
 	"context"
 	"errors"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,6 +21,7 @@ import (
 	"github.com/channelhub/channelhub/hub/storage/table/pebbletable"
 	"github.com/channelhub/channelhub/hub/store"
 	"github.com/channelhub/channelhub/internal/failpoint"
+	"github.com/channelhub/channelhub/internal/killtest"
 )
 
 // deadLetter makes a message that is given up on behind one attempt.
@@ -147,11 +146,6 @@ func TestDiscardLetter(t *testing.T) {
 	}
 }
 
-const (
-	letterDir  = "LETTER_TEST_DIR"
-	letterSite = "LETTER_TEST_SITE"
-)
-
 // newWorldIn is a world whose rows lie in a directory that outlives it.
 func newWorldIn(t *testing.T, dir string) *world {
 	t.Helper()
@@ -175,16 +169,14 @@ func newWorldIn(t *testing.T, dir string) *world {
 // TestReplayLetterCrash kills a replay, and a discard, at each of its places.
 // Behind a replay the message is sent once; behind a discard it is discarded.
 func TestReplayLetterCrash(t *testing.T) {
-	if dir := os.Getenv(letterDir); dir != "" {
-		w := newWorldIn(t, dir)
-		site := os.Getenv(letterSite)
+	if child, ok := killtest.Child(); ok {
+		w := newWorldIn(t, child.Dir)
+		site := child.Site
 		letters := w.letters(1)
 		// Nothing may be sent here: what the next process finds is the point.
 		w.accounts.Move(account, accounts.Paused, "", time.Now())
 		out := w.pool(nil)
-		if err := failpoint.Enable(site + "=kill"); err != nil {
-			t.Fatal(err)
-		}
+		child.Arm(t)
 		act := out.ReplayLetter
 		if site == "deadletter.after_discard" {
 			act = out.DiscardLetter
@@ -204,11 +196,7 @@ func TestReplayLetterCrash(t *testing.T) {
 				w := newWorldIn(t, dir)
 				m = w.givenUp()
 			})
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestReplayLetterCrash$") //nolint:gosec // this very program
-			cmd.Env = append(os.Environ(), letterDir+"="+dir, letterSite+"="+site)
-			if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), "FAIL") {
-				t.Fatalf("it was not killed: %v\n%s", err, out)
-			}
+			killtest.Kill(t, dir, site)
 			w := newWorldIn(t, dir)
 			out := w.pool(nil)
 			if site == "deadletter.after_discard" {
