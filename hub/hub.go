@@ -106,10 +106,10 @@ type Hub struct {
 	publicListener, adminListener *listener
 	ready                         chan struct{}
 	draining                      atomic.Bool
-	taking                        context.Context // ends when the hub begins to end
-	endTaking                     context.CancelFunc
-	life                          context.Context // ends when nothing may run in the background any more
-	endLife                       context.CancelFunc
+	ending                        chan struct{} // closed when the hub begins to end
+	beginEnd                      func()        // closes it
+	ended                         chan struct{} // closed when nothing may run in the background any more
+	endLife                       func()        // closes it
 
 	closeOnce sync.Once
 	closeErr  error
@@ -119,8 +119,8 @@ type Hub struct {
 // that nothing was left open.
 func New(ctx context.Context, opts Options) (_ *Hub, err error) {
 	h := &Hub{opts: opts, version: opts.Version, ready: make(chan struct{})}
-	h.taking, h.endTaking = context.WithCancel(context.WithoutCancel(ctx))
-	h.life, h.endLife = context.WithCancel(context.WithoutCancel(ctx))
+	h.ending, h.ended = make(chan struct{}), make(chan struct{})
+	h.beginEnd, h.endLife = sync.OnceFunc(func() { close(h.ending) }), sync.OnceFunc(func() { close(h.ended) })
 	h.config.Store(opts.Config)
 	defer func() {
 		if err != nil {
@@ -245,9 +245,11 @@ func (h *Hub) Ready() <-chan struct{} { return h.ready }
 // that ended it.
 func (h *Hub) Run(ctx context.Context) error {
 	var background sync.WaitGroup
+	run, stop := until(context.WithoutCancel(ctx), h.ended)
+	defer stop()
 	h.publicListener.serve()
 	h.adminListener.serve()
-	err := h.start(ctx, &background, h.life)
+	err := h.start(ctx, &background, run)
 	switch {
 	case ctx.Err() != nil:
 		h.log.Info("the hub was told to end before it served", telemetry.FieldError, err)
@@ -257,7 +259,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		h.log.Info("the hub serves", "version", h.version, "public", h.PublicURL(), "admin", h.AdminURL())
 		select {
 		case <-ctx.Done():
-		case fault := <-h.storage.failed(h.life):
+		case fault := <-h.storage.failed(run):
 			err = fmt.Errorf("the store failed: %w", fault)
 			h.log.Error("the store failed; the hub ends so that nothing is acknowledged in vain", "error", fault)
 		case err = <-h.publicListener.failed:
@@ -308,7 +310,7 @@ const (
 
 func (h *Hub) shutdown(ctx context.Context, background *sync.WaitGroup) {
 	h.draining.Store(true)
-	h.endTaking()
+	h.beginEnd()
 	if h.quiet != nil {
 		h.quiet()
 	}
@@ -340,7 +342,7 @@ func (h *Hub) awaitReload() {
 // Close ends what New opened. It is safe after a failed New and safe twice.
 func (h *Hub) Close(ctx context.Context) error {
 	h.closeOnce.Do(func() {
-		h.endTaking()
+		h.beginEnd()
 		h.endLife()
 		h.publicListener.close()
 		h.adminListener.close()

@@ -67,7 +67,7 @@ func openListener(ctx context.Context, name, address string, cert *certificate) 
 // handle sets what the listener serves: nothing before the hub is ready, and
 // nothing but health once it drains.
 func (l *listener) handle(h *Hub, mux *http.ServeMux, trusted proxies) {
-	l.handler = web.Handler(mux, web.Options{Logger: h.log.Named("http"), Metrics: h.metrics, Closed: h.closed, Refused: h.refused, Ending: h.taking})
+	l.handler = web.Handler(mux, web.Options{Logger: h.log.Named("http"), Metrics: h.metrics, Closed: h.closed, Refused: h.refused, Ending: h.ending})
 	l.server = &http.Server{
 		Handler:           trusted.believe(l.handler),
 		ReadHeaderTimeout: headerTimeout,

@@ -32,12 +32,13 @@ const probeTimeout = 10 * time.Second
 func (h *Hub) Reload(ctx context.Context) (*config.Difference, error) {
 	h.reloading.Lock()
 	defer h.reloading.Unlock()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(h.life, cancel)()
-	if h.life.Err() != nil {
+	select {
+	case <-h.ended:
 		return nil, model.Errorf(model.Unavailable, "reload configuration", "The hub is ending.")
+	default:
 	}
+	ctx, cancel := until(ctx, h.ended)
+	defer cancel()
 	diff, left, err := h.reload(ctx)
 	h.metrics.ConfigLoaded(err == nil, time.Now())
 	if err != nil {

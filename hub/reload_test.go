@@ -78,12 +78,12 @@ clients: {gated: {accounts: {gated-echo: {plugin: gated, config: {reply_url: "ht
 `, g.program, egress)
 }
 
-// process is the connector's process as operators see it.
-func process(h *hubtest.Hub, id string) (pid int) {
+// process is the gated connector's process as operators see it.
+func process(h *hubtest.Hub) (pid int) {
 	admin := *h
 	admin.Public = h.Admin
 	var p struct{ PID int }
-	admin.Get(hubtest.Operator, "/admin/v1/plugins/"+id, &p)
+	admin.Get(hubtest.Operator, "/admin/v1/plugins/gated", &p)
 	return p.PID
 }
 
@@ -93,7 +93,7 @@ func TestReloadWithoutItsCaller(t *testing.T) {
 	g := newGated(t)
 	g.say("go")
 	h := hubtest.New(t, &hubtest.Options{Config: g.config("api.example")})
-	before := process(h, "gated")
+	before := process(h)
 	h.Configure(g.config("other.example"))
 	ctx, leave := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -106,7 +106,7 @@ func TestReloadWithoutItsCaller(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("the reload ended with %v", err)
 	}
-	if after := process(h, "gated"); after == before || after == 0 {
+	if after := process(h); after == before || after == 0 {
 		t.Errorf("process %d went on as %d", before, after)
 	}
 }
@@ -162,7 +162,7 @@ func TestReloadThatCannotSwap(t *testing.T) {
 	fails()
 	g.say("go", "go")
 	reload(http.StatusOK, "")
-	first := process(h, "gated")
+	first := process(h)
 	if first == 0 {
 		t.Error("no process after the repeat")
 	}
@@ -177,18 +177,18 @@ func TestReloadThatCannotSwap(t *testing.T) {
 	// One that is changed: the old one goes on meanwhile.
 	change("other.example")
 	fails()
-	if pid := process(h, "gated"); pid != first {
+	if pid := process(h); pid != first {
 		t.Errorf("process %d instead of %d after a failed swap", pid, first)
 	}
 	open("behind a failed swap")
 	g.say("go", "go")
 	reload(http.StatusOK, "")
-	second := process(h, "gated")
+	second := process(h)
 	if second == 0 || second == first {
 		t.Errorf("process %d after the repeat", second)
 	}
 	reload(http.StatusOK, "")
-	if pid := process(h, "gated"); pid != second {
+	if pid := process(h); pid != second {
 		t.Errorf("process %d instead of %d after a reload of nothing", pid, second)
 	}
 	outcomes := string(admin.Call(auditor, http.MethodGet, "/admin/v1/audit?action=config.reload&order=oldest", nil).Body)

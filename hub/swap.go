@@ -57,9 +57,20 @@ func (b *behind) among(ids []model.PluginID) []model.PluginID {
 // outliving returns a context that goes on when the caller leaves, until the
 // hub ends.
 func (h *Hub) outliving(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(h.life, cancel)
-	return ctx, func() { stop(); cancel() }
+	return until(context.WithoutCancel(ctx), h.ended)
+}
+
+// until returns a context that ends with ctx, or once the channel is closed.
+func until(ctx context.Context, end <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		select {
+		case <-end:
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // swap brings what runs to the configuration that is in force now. It returns

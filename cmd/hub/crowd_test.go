@@ -36,7 +36,7 @@ func gather(ts *testscript.TestScript, neg bool, args []string) {
 		c.all.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
 				id := "crowd-" + strconv.Itoa(writer) + "-" + strconv.Itoa(n)
-				c.note(write(url, secret, id, id))
+				c.note(write(context.WithoutCancel(ctx), url, secret, id, id))
 			}
 		})
 	}

@@ -85,8 +85,9 @@ func (t *tail) follow(ctx context.Context) error {
 		})
 		reached = reached || errors.Is(err, io.ErrUnexpectedEOF)
 		said := "the stream broke off; reading on"
-		switch oldest := oldestOf(err); {
-		case ctx.Err() != nil || t.enough():
+		over, oldest := ctx.Err() != nil || t.enough(), oldestOf(err)
+		switch {
+		case over:
 			return nil
 		case shown != nil:
 			return shown

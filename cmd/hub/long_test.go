@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -69,7 +70,9 @@ func runsLong(t *testing.T, command, answer string) {
 	}
 	time.Sleep(time.Hour) // by then nobody works any more
 	_ = server.Close()
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
 }
 
 // pipes is a listener over net.Pipe.

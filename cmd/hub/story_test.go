@@ -270,7 +270,7 @@ func customer(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 3 {
 		ts.Fatalf("usage: customer ACCOUNT ID TEXT")
 	}
-	err := write(ts.Getenv("PUBLIC")+"/in/echo/"+args[0], ts.Getenv("ECHO_SECRET"), args[1], args[2])
+	err := write(context.Background(), ts.Getenv("PUBLIC")+"/in/echo/"+args[0], ts.Getenv("ECHO_SECRET"), args[1], args[2])
 	switch {
 	case neg && err == nil:
 		ts.Fatalf("the hub takes what it should refuse")
@@ -280,14 +280,14 @@ func customer(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // write is one request of the provider; anything but 200 is an error.
-func write(url, secret, id, text string) error {
+func write(ctx context.Context, url, secret, id, text string) error {
 	body, err := json.Marshal(map[string]string{"id": id, "from": "ada", "name": "Ada", "text": text})
 	if err != nil {
 		return err
 	}
 	mac := hmac.New(sha256.New, []byte(secret))
 	_, _ = mac.Write(body) // a hash takes everything
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {

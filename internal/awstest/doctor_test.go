@@ -1,6 +1,7 @@
 package awstest
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -96,7 +97,7 @@ func inOne(t *testing.T, moto string, objects *awslocal.S3Server) string {
 			bytes.ServeHTTP(w, r)
 		case r.Method == http.MethodPut && query.Encode() == "" || query.Get("x-id") == "CreateBucket":
 			if _, there := made.LoadOrStore(bucket, true); !there {
-				makeBucket(t, objects, bucket)
+				makeBucket(r.Context(), t, objects, bucket)
 			}
 			fallthrough
 		default:
@@ -357,13 +358,13 @@ func fill(t *testing.T, f *fleet, bucket string) {
 	}
 }
 
-func makeBucket(t *testing.T, server *awslocal.S3Server, name string) {
+func makeBucket(ctx context.Context, t *testing.T, server *awslocal.S3Server, name string) {
 	t.Helper()
 	c := s3.New(s3.Options{
 		Region: "eu-west-1", BaseEndpoint: &server.Endpoint, UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider(server.Access, server.Secret, ""),
 	})
-	if _, err := c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+	if _, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name}); err != nil {
 		t.Fatal(err)
 	}
 }

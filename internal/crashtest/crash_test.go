@@ -21,8 +21,10 @@ import (
 // is killed by package outbound. Steps are one commit on the embedded table, so
 // that there is nothing between them; on DynamoDB there is.
 // Echo sends and takes no files: those sites are on the ways of TestCrashFiles.
-var special = []string{"table.between_steps", "outbound.after_takeover", "outbound.after_dead_letter", "outbound.after_take", "accounts.after_told",
-	"consumer.after_list", "consumer.after_row"}
+var special = []string{
+	"table.between_steps", "outbound.after_takeover", "outbound.after_dead_letter", "outbound.after_take", "accounts.after_told",
+	"consumer.after_list", "consumer.after_row",
+}
 
 // elsewhere are the beginnings of sites on no way of TestCrash. Here kill
 // TestCrashAuditCopy, TestCrashReplayedLetter and TestCrashFiles; the rest is

@@ -20,7 +20,6 @@ func (a *Admin) diffConfig(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *Admin) reloadConfig(w http.ResponseWriter, r *http.Request) {
-	r = web.Unhurried(w, r)
 	if err := web.ReadNothing(w, r); err != nil {
 		web.Fail(w, r, err)
 		return

@@ -65,7 +65,6 @@ func (a *Admin) listJournal(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *Admin) replayJournal(w http.ResponseWriter, r *http.Request) {
-	r = web.Unhurried(w, r)
 	var req ReplayJournal
 	if _, err := web.ReadJSON(w, r, 4<<10, &req); err != nil {
 		web.Fail(w, r, err)

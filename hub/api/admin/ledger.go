@@ -36,7 +36,6 @@ func lineView(l retention.Ledger) LedgerLine {
 }
 
 func (a *Admin) getLedger(w http.ResponseWriter, r *http.Request) {
-	r = web.Unhurried(w, r)
 	if a.Sweeper == nil {
 		web.Fail(w, r, errNoSweeper)
 		return
@@ -68,5 +67,5 @@ func (a *Admin) ledgerRoutes() []route {
 		Description: "For each client, account and direction, over what is within retention. All logs are read and every row is looked up: it takes its time. What waits in a journal is listed there.",
 		Params:      append([]spec.Param{{In: spec.Query, Name: "client", Description: "Only this client's."}}, pageParams...),
 		Answers:     []spec.Answer{spec.OK("Lines, by client, account and direction.", web.List[LedgerLine]{}), spec.Problem(503, "This hub keeps no ledger.")},
-	}, nil, a.getLedger}}
+	}, nil, web.Unhurried(a.getLedger)}}
 }

@@ -127,8 +127,7 @@ func (a *Admin) showPlugin(w http.ResponseWriter, r *http.Request, p PluginSetti
 
 // switchPlugin switches a plugin on or off.
 func (a *Admin) switchPlugin(on bool, action audit.Action) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		r = web.Unhurried(w, r)
+	return web.Unhurried(func(w http.ResponseWriter, r *http.Request) {
 		p, err := a.pluginFor(w, r)
 		if err == nil {
 			var o overridden
@@ -144,7 +143,7 @@ func (a *Admin) switchPlugin(on bool, action audit.Action) http.HandlerFunc {
 			return
 		}
 		a.showPlugin(w, r, p)
-	}
+	})
 }
 
 // pluginFor finds the plugin that an act is about.
@@ -157,8 +156,7 @@ func (a *Admin) pluginFor(w http.ResponseWriter, r *http.Request) (PluginSetting
 
 // operatePlugin does something with a plugin that is switched on.
 func (a *Admin) operatePlugin(action audit.Action, do func(context.Context, model.PluginID) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		r = web.Unhurried(w, r)
+	return web.Unhurried(func(w http.ResponseWriter, r *http.Request) {
 		p, err := a.pluginFor(w, r)
 		if err != nil {
 			web.Fail(w, r, err)
@@ -178,5 +176,5 @@ func (a *Admin) operatePlugin(action audit.Action, do func(context.Context, mode
 			return
 		}
 		a.showPlugin(w, r, p)
-	}
+	})
 }

@@ -62,7 +62,6 @@ func policyOf(r model.Retention) map[string]string {
 }
 
 func (a *Admin) listRetention(w http.ResponseWriter, r *http.Request) {
-	r = web.Unhurried(w, r)
 	if a.Sweeper == nil {
 		web.Fail(w, r, errNoSweeper)
 		return
@@ -110,7 +109,6 @@ func (a *Admin) clientRetention(ctx context.Context, c accounts.Client) (ClientR
 }
 
 func (a *Admin) runRetention(w http.ResponseWriter, r *http.Request) {
-	r = web.Unhurried(w, r)
 	err := web.ReadNothing(w, r)
 	if err == nil && a.Sweeper == nil {
 		err = errNoSweeper
@@ -139,11 +137,11 @@ func (a *Admin) retentionRoutes() []route {
 			Description: "A forecast is an estimate: it reads a bounded part of the feed, and what is read meanwhile ends earlier.",
 			Params:      append([]spec.Param{{In: spec.Query, Name: "client", Description: "Only this client's."}}, pageParams...),
 			Answers:     []spec.Answer{spec.OK("Clients, by id.", web.List[ClientRetention]{}), none},
-		}, nil, a.listRetention},
+		}, nil, web.Unhurried(a.listRetention)},
 		{spec.Operation{
 			ID: "runRetention", Method: "POST", Path: "/admin/v1/retention/run", Summary: "Remove now what has ended.",
 			Description: "The hub does so by itself every minute. What has ended is unreadable before it is removed.",
 			Answers:     []spec.Answer{spec.OK("What was removed.", Sweep{}), none},
-		}, nil, a.runRetention},
+		}, nil, web.Unhurried(a.runRetention)},
 	}
 }

@@ -202,7 +202,7 @@ func (a *Admin) configRoutes() []route {
 				spec.OK("What has changed.", map[string]any{}), faults,
 				spec.Problem(503, "The configuration is in force, but not for every plugin: each is named, and what ran before goes on. The next reload tries these again."),
 			},
-		}, nil, a.reloadConfig},
+		}, nil, web.Unhurried(a.reloadConfig)},
 	}
 }
 
@@ -227,7 +227,7 @@ func (a *Admin) journalRoutes() []route {
 			Description: "The hub does so by itself once the plugin is back. What the plugin took already is known by its dedupe key and counts once.",
 			Body:        &spec.Body{Type: ReplayJournal{}},
 			Answers:     []spec.Answer{spec.OK("What became of it.", Replayed{}), missing, none},
-		}, nil, a.replayJournal},
+		}, nil, web.Unhurried(a.replayJournal)},
 	}
 }
 
@@ -261,7 +261,7 @@ func (a *Admin) auditRoutes() []route {
 			ID: "verifyAudit", Method: "GET", Path: "/admin/v1/audit/verify", Summary: "Read the whole audit log and name what does not hold.",
 			Description: "Every row is held against the one before it, and the newest against the signed checkpoint. That log and checkpoint were set back together cannot be seen from the table alone: keep `head`, `hash` and `public_key` elsewhere.",
 			Answers:     []spec.Answer{spec.OK("What was found.", AuditVerdict{})},
-		}, nil, a.verifyAudit},
+		}, nil, web.Unhurried(a.verifyAudit)},
 		{spec.Operation{
 			ID: "exportAudit", Method: "GET", Path: "/admin/v1/audit/export", Summary: "The whole audit log as one file.",
 			Description: "JSON, one object a line: first the signed checkpoint, then every row with the bytes that its hash is of. `hub audit verify --file` checks it without the hub. An answer that is cut off is no whole export; verification says so.",

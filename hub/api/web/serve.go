@@ -28,7 +28,7 @@ type requestInfo struct {
 	lasting   bool // it lasts as long as the caller likes
 	unhurried bool // its answer may be late
 
-	ending   context.Context // of Options
+	ending   <-chan struct{} // of Options
 	guarded  bool            // it asks for a token
 	recorded bool            // what became of it is in the audit log
 	jsonBody bool            // its body was read as JSON: faults are places in that
@@ -53,21 +53,25 @@ func noteFault(ctx context.Context, err error) { infoOf(ctx).fault = err }
 // takes says nothing about the hub.
 func Lasting(ctx context.Context) { infoOf(ctx).lasting = true }
 
-// Unhurried tells that the request is work that may take longer than the
-// listener lets an answer wait: the answer is waited for all the same. The
-// request that it returns ends with the hub's serving, whose end must not wait
-// for such work.
-func Unhurried(w http.ResponseWriter, r *http.Request) *http.Request {
-	info := infoOf(r.Context())
-	info.lasting, info.unhurried = true, true
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // one that knows no deadline has none
-	if info.ending == nil {
-		return r
+// Unhurried serves work that may take longer than the listener lets an answer
+// wait: the answer is waited for all the same. The work ends when the hub begins
+// to, whose end must not wait for it.
+func Unhurried(work http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		info := infoOf(r.Context())
+		info.lasting, info.unhurried = true, true
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // one that knows no deadline has none
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		go func() {
+			defer cancel()
+			select {
+			case <-info.ending: // nil where nobody ends anything
+			case <-ctx.Done():
+			}
+		}()
+		work(w, r.WithContext(ctx))
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	stop := context.AfterFunc(info.ending, cancel)
-	context.AfterFunc(r.Context(), func() { stop() })
-	return r.WithContext(ctx)
 }
 
 // answerPatience is how long the caller may take to read an answer that was
@@ -90,8 +94,8 @@ type Options struct {
 	// Closed is asked before a request is served; its error is the answer. Nil:
 	// all are served.
 	Closed func(r *http.Request) error
-	// Ending ends what is Unhurried. Nil: nothing does.
-	Ending context.Context
+	// Ending, once closed, ends what is Unhurried. Nil: nothing does.
+	Ending <-chan struct{}
 	// Refused is told of each request behind Require that the answer's status
 	// refuses, 4xx, unless it is Recorded. The principal is empty when the
 	// token was none. It must not block. Nil: nobody is.

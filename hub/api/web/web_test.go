@@ -326,15 +326,14 @@ func TestCatalog(t *testing.T) {
 // TestUnhurriedEndsWithTheHub: work that may take long ends when the hub begins
 // to; any other request is finished.
 func TestUnhurriedEndsWithTheHub(t *testing.T) {
-	ending, end := context.WithCancel(t.Context())
+	ending := make(chan struct{})
 	mux := http.NewServeMux()
 	var long, short error
-	mux.HandleFunc("GET /long", func(w http.ResponseWriter, r *http.Request) {
-		r = Unhurried(w, r)
-		end()
+	mux.HandleFunc("GET /long", Unhurried(func(_ http.ResponseWriter, r *http.Request) {
+		close(ending)
 		<-r.Context().Done()
 		long = r.Context().Err()
-	})
+	}))
 	mux.HandleFunc("GET /short", func(_ http.ResponseWriter, r *http.Request) { short = r.Context().Err() })
 	h := Handler(mux, Options{Ending: ending})
 	for _, path := range []string{"/long", "/short"} {
