@@ -182,6 +182,8 @@ func TestPoliciesHoldRolesApart(t *testing.T) {
 		{"provision", row("GetItem", "c/acme/feed"), false},
 		{"provision", object("GetObject", "arn:aws:s3:::channelhub-x/a", own), false}, // it makes and removes; it does not read
 		{"monitor", object("GetObject", "arn:aws:s3:::channelhub-x/a", own), false},
+		{"monitor", row("GetItem", "h/bucket"), true}, // else it cannot know whose settings to see
+		{"monitor", row("PutItem", "h/bucket"), false},
 		{"monitor", row("GetItem", "h/token"), false},
 		{"monitor", request{action: "logs:GetLogEvents", resource: "arn:aws:logs:eu-west-1:123456789012:log-group:channelhub:log-stream:x"}, false},
 		{"log-reader", request{action: "logs:GetLogEvents", resource: "arn:aws:logs:eu-west-1:123456789012:log-group:channelhub:log-stream:x"}, true},
