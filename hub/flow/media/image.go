@@ -184,19 +184,12 @@ func orientation(b []byte) int {
 }
 
 func exifOrientation(tiff []byte) int {
-	if len(tiff) < 8 {
+	order, entries, n, ok := tiffDirectory(tiff)
+	if !ok {
 		return 1
 	}
-	var order binary.ByteOrder = binary.LittleEndian
-	if tiff[0] == 'M' {
-		order = binary.BigEndian
-	}
-	dir := uint64(order.Uint32(tiff[4:]))
-	if dir+2 > uint64(len(tiff)) {
-		return 1
-	}
-	for i := range uint64(order.Uint16(tiff[dir:])) {
-		entry := dir + 2 + 12*i
+	for i := range n {
+		entry := entries + 12*i
 		if entry+12 > uint64(len(tiff)) {
 			return 1
 		}

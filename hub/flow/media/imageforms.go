@@ -134,20 +134,31 @@ func webpExif(b []byte) (exif []byte) {
 // tiffPages is 1, or 2 when a page follows the first. Of several pages the
 // decoder sees the first.
 func tiffPages(b []byte) int {
-	if len(b) < 8 {
+	order, entries, n, ok := tiffDirectory(b)
+	if !ok {
 		return 1
 	}
-	var order binary.ByteOrder = binary.LittleEndian
+	next := entries + 12*n
+	if next+4 > uint64(len(b)) || order.Uint32(b[next:]) == 0 {
+		return 1
+	}
+	return 2
+}
+
+// tiffDirectory finds the first directory of a TIFF, which EXIF is as well: how
+// numbers are written, where its entries of 12 bytes begin, and how many it
+// claims to have.
+func tiffDirectory(b []byte) (order binary.ByteOrder, entries, n uint64, ok bool) {
+	if len(b) < 8 {
+		return nil, 0, 0, false
+	}
+	order = binary.LittleEndian
 	if b[0] == 'M' {
 		order = binary.BigEndian
 	}
 	dir := uint64(order.Uint32(b[4:]))
 	if dir+2 > uint64(len(b)) {
-		return 1
+		return nil, 0, 0, false
 	}
-	next := dir + 2 + 12*uint64(order.Uint16(b[dir:]))
-	if next+4 > uint64(len(b)) || order.Uint32(b[next:]) == 0 {
-		return 1
-	}
-	return 2
+	return order, dir + 2, uint64(order.Uint16(b[dir:])), true
 }

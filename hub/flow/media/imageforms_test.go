@@ -233,3 +233,20 @@ func TestOtherBombsAreNotUnfolded(t *testing.T) {
 		}
 	}
 }
+
+// TestMadeAnewItFits: an image that grows by being made anew is held to the
+// account's size as it is then.
+func TestMadeAnewItFits(t *testing.T) {
+	w := newWorld(t, nil, nil)
+	noise := image.NewGray(image.Rect(0, 0, 64, 64))
+	for i := range noise.Pix {
+		noise.Pix[i] = uint8(i * i * 7919 >> 3)
+	}
+	coarse := encoded(t, func(to io.Writer) error { return jpeg.Encode(to, noise, &jpeg.Options{Quality: 5}) })
+	_, err := w.media.Take(t.Context(), w.client, media.File{
+		Name: "a.jpg", Body: bytes.NewReader(coarse), Rules: media.Rules{MaxSize: int64(len(coarse))},
+	})
+	if !model.Is(err, model.TooLarge) || w.bytesOf() != 0 {
+		t.Errorf("%v, and %d bytes are kept", err, w.bytesOf())
+	}
+}

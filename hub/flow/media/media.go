@@ -186,7 +186,7 @@ func (m *Media) Take(ctx context.Context, client *store.Client, f File) (store.A
 			return store.Attachment{}, err
 		}
 		defer leave()
-		made, body, err := m.picture(t, body)
+		made, body, err := m.picture(t, body, f.Rules.MaxSize)
 		if err != nil {
 			return store.Attachment{}, err
 		}
@@ -208,8 +208,8 @@ func (m *Media) image(ctx context.Context) (leave func(), err error) {
 }
 
 // picture reads an image whole and makes it anew, if that is the policy. It
-// returns what type it is then.
-func (m *Media) picture(t fileType, body io.Reader) (fileType, io.Reader, error) {
+// returns what type it is then; the size is limited before and behind.
+func (m *Media) picture(t fileType, body io.Reader, size int64) (fileType, io.Reader, error) {
 	b, err := io.ReadAll(body)
 	if err != nil {
 		return t, nil, err
@@ -225,6 +225,8 @@ func (m *Media) picture(t fileType, body io.Reader) (fileType, io.Reader, error)
 		return t, nil, refused(model.Invalid, reasonForm, "Images of this form cannot be freed of what is no picture: send a JPEG or PNG.")
 	case errors.Is(err, errImage):
 		return t, nil, refused(model.Invalid, reasonImage, "The image does not open, or is too large.")
+	case err == nil && int64(len(b)) > size:
+		return t, nil, refused(model.TooLarge, reasonSize, "The image is larger than allowed once it is made anew without what is no picture: send it smaller, or as a JPEG.")
 	}
 	return t, bytes.NewReader(b), err
 }
