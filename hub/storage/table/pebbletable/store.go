@@ -1,8 +1,10 @@
 // Package pebbletable is the embedded driver of the table port: Pebble in one
 // directory, owned by one process.
 //
-// A commit is acknowledged after the sync of Pebble's log, and a row is shown
-// to readers only then. The first error of that log ends the store: see guard.
+// A commit is acknowledged after the sync of Pebble's log, but for steps, which
+// leave their sync to the commit that follows; a row is shown to readers only
+// when it is synced, whoever does it. The first error of that log ends the
+// store: see guard.
 package pebbletable
 
 import (
