@@ -1,27 +1,13 @@
 package erasure_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/channelhub/channelhub/hub/hubtest/storetest"
 	"github.com/channelhub/channelhub/hub/telemetry"
 )
-
-// counted is what the metrics say of orders.
-func (w *world) counted() map[string]float64 {
-	w.t.Helper()
-	all, err := w.metrics.Snapshot()
-	w.must(err)
-	out := map[string]float64{}
-	for _, s := range all {
-		if strings.HasPrefix(s.Name, "hub_orders_") {
-			out[s.Name+" "+s.Labels["kind"]] = s.Value
-		}
-	}
-	return out
-}
 
 // TestOrdersAreCounted: an erasure that is not done shows, and once it is done
 // it counts as that.
@@ -33,12 +19,12 @@ func TestOrdersAreCounted(t *testing.T) {
 	w.order(bob.Contact)
 	wait, err := w.eraser().Pass(t.Context())
 	w.must(err)
-	if diff := cmp.Diff(map[string]float64{"hub_orders_pending contact.erase": 2}, w.counted()); diff != "" {
+	if diff := cmp.Diff(map[string]float64{"hub_orders_pending contact.erase": 2}, storetest.Orders(t, w.metrics)); diff != "" {
 		t.Errorf("while they wait (-want +got):\n%s", diff)
 	}
 	w.clock = w.clock.Add(wait)
 	w.finish()
-	if diff := cmp.Diff(map[string]float64{"hub_orders_pending contact.erase": 0, "hub_orders_done_total contact.erase": 2}, w.counted()); diff != "" {
+	if diff := cmp.Diff(map[string]float64{"hub_orders_done_total contact.erase": 2}, storetest.Orders(t, w.metrics)); diff != "" {
 		t.Errorf("when they are done (-want +got):\n%s", diff)
 	}
 }

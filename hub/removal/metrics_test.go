@@ -1,27 +1,13 @@
 package removal_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/channelhub/channelhub/hub/hubtest/storetest"
 	"github.com/channelhub/channelhub/hub/telemetry"
 )
-
-// counted is what the metrics say of orders.
-func (w *world) counted() map[string]float64 {
-	w.t.Helper()
-	all, err := w.metrics.Snapshot()
-	w.must(err)
-	out := map[string]float64{}
-	for _, s := range all {
-		if strings.HasPrefix(s.Name, "hub_orders_") && s.Value > 0 {
-			out[s.Name+" "+s.Labels["kind"]] = s.Value
-		}
-	}
-	return out
-}
 
 // TestOrdersAreCounted: an order that is not done shows, also when it cannot go
 // on, and once it is done it counts as that.
@@ -35,7 +21,7 @@ func TestOrdersAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]float64{"hub_orders_pending client.remove": 1, "hub_orders_pending account.remove": 1}
-	if diff := cmp.Diff(want, w.counted()); diff != "" {
+	if diff := cmp.Diff(want, storetest.Orders(t, w.metrics)); diff != "" {
 		t.Errorf("while they wait (-want +got):\n%s", diff)
 	}
 	w.clock = w.clock.Add(day)
@@ -44,13 +30,13 @@ func TestOrdersAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	want = map[string]float64{"hub_orders_pending client.remove": 1, "hub_orders_done_total account.remove": 1}
-	if diff := cmp.Diff(want, w.counted()); diff != "" {
+	if diff := cmp.Diff(want, storetest.Orders(t, w.metrics)); diff != "" {
 		t.Errorf("with one that is stuck (-want +got):\n%s", diff)
 	}
 	w.named["acme"] = false
 	w.finish()
 	want = map[string]float64{"hub_orders_done_total client.remove": 1, "hub_orders_done_total account.remove": 1}
-	if diff := cmp.Diff(want, w.counted()); diff != "" {
+	if diff := cmp.Diff(want, storetest.Orders(t, w.metrics)); diff != "" {
 		t.Errorf("when both are done (-want +got):\n%s", diff)
 	}
 }

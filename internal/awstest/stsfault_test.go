@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -69,13 +68,7 @@ aws: {region: eu-west-1, client_role_arn: "arn:aws:iam::123456789012:role/channe
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := served.In(t)
-			h.Say("ada", "in-1", "before")
-			// Accepted, and not yet delivered: the provider throttles.
-			h.Provider.Handle(func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Retry-After", "1")
-				w.WriteHeader(http.StatusTooManyRequests)
-			})
-			accepted := h.Send("ada", "answer")
+			k := beginTalk(t, h, "ada")
 
 			sts.Set(fault)
 			away := newOutage(t)
@@ -89,43 +82,12 @@ aws: {region: eu-west-1, client_role_arn: "arn:aws:iam::123456789012:role/channe
 			if status, table := readiness(t, h); status != http.StatusServiceUnavailable || table.State != "ok" {
 				t.Errorf("/readyz is %d and says of the table %+v, which the hub reaches", status, table)
 			}
-			lost := map[string]string{"id": "in-2", "from": "ada", "name": "ada", "text": "during"}
-			refused := func(who string, a hubtest.Answer) {
-				if a.Status != http.StatusServiceUnavailable && a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
-					t.Errorf("I1: the %s is answered %d %s, Retry-After %q", who, a.Status, a.Body, a.Header.Get("Retry-After"))
-				}
-			}
-			const key = "key-during-the-outage"
-			try := func(int) {
-				refused("provider", h.Hook(lost))
-				refused("client", h.Call(hubtest.Desk, http.MethodPost, "/v1/messages", hubtest.Text("ada", "again"), "Idempotency-Key", key))
-			}
-			try(0)
-			away.last(try)
+			k.refused(0)
+			away.last(k.refused)
 
 			sts.Set(awslocal.Pass)
 			away.over(h, "sessions")
-			h.Await(accepted.ID, "sent")
-			if a := h.Hook(lost); a.Status != http.StatusOK {
-				t.Errorf("the provider's repeat is answered %d", a.Status)
-			}
-			a := h.Call(hubtest.Desk, http.MethodPost, "/v1/messages", hubtest.Text("ada", "again"), "Idempotency-Key", key)
-			if a.Status != http.StatusAccepted {
-				t.Fatalf("the client's repeat is answered %d", a.Status)
-			}
-			var sent hubtest.Message
-			decode(t, a, &sent)
-			h.Await(sent.ID, "sent")
-			if got := strings.Join(received(h.Events(hubtest.Archive, "limit=100")), " "); got != "before during" {
-				t.Errorf("I2, I3: the feed says %q", got)
-			}
-			times := map[string]int{}
-			for _, p := range h.Provider.Posts() {
-				times[p.ID]++
-			}
-			if times[accepted.ID] == 0 || times[sent.ID] == 0 || len(times) != 2 {
-				t.Errorf("I2: the provider got %v", times)
-			}
+			k.repeated()
 		})
 	}
 }
