@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -196,6 +197,20 @@ func (h *Hub) Events(token, query string) Events {
 	var out Events
 	h.Get(token, "/v1/events?"+query, &out)
 	return out
+}
+
+// AllEvents reads the feed to its end.
+func (h *Hub) AllEvents(token string) []Event {
+	h.t.Helper()
+	var all []Event
+	for query := "limit=200"; ; {
+		page := h.Events(token, query)
+		if len(page.Data) == 0 {
+			return all
+		}
+		all = append(all, page.Data...)
+		query = "limit=200&cursor=" + url.QueryEscape(page.NextCursor)
+	}
 }
 
 // Hook posts a body to the webhook of acme-echo, signed with its secret.

@@ -75,7 +75,7 @@ func (c *chatting) isForgotten() {
 		return nil
 	})
 	c.ask(map[string]any{"type": "message", "id": "again", "text": "good morning"})
-	events := c.h.Events(hubtest.Archive, "limit=200").Data
+	events := c.h.AllEvents(hubtest.Archive)
 	last := events[len(events)-1]
 	for _, ev := range events {
 		if ev.Type == "message.received" && ev.Message.Content.Text == "good morning" {
