@@ -45,6 +45,7 @@ type server[C, A any] struct {
 	described *connectorv1.DescribeResponse
 	settings  []setting
 	gate      rpc.Gate
+	crew      rpc.Crew
 	accounts  *registry[A]
 
 	mu   sync.Mutex

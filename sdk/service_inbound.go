@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
 
 	"google.golang.org/grpc/status"
 	protobuf "google.golang.org/protobuf/proto"
@@ -14,7 +13,7 @@ import (
 )
 
 // ReceiveHTTP implements the contract. The requests of one call came at the
-// same time and have nothing to do with each other: each is a goroutine, and
+// same time and have nothing to do with each other: they run side by side, and
 // the fault of one is its own.
 func (s *server[C, A]) ReceiveHTTP(ctx context.Context, req *connectorv1.ReceiveHTTPRequest) (*connectorv1.ReceiveHTTPResponse, error) {
 	if s.connector.Receive == nil {
@@ -27,7 +26,7 @@ func (s *server[C, A]) ReceiveHTTP(ctx context.Context, req *connectorv1.Receive
 	defer leave()
 	requests := req.GetRequests()
 	results := make([]*connectorv1.HTTPResult, len(requests))
-	inParallel(len(requests), func(i int) { results[i] = s.receive(ctx, requests[i]) })
+	s.crew.Each(len(requests), func(i int) { results[i] = s.receive(ctx, requests[i]) })
 
 	room := proto.MaxMessage
 	for i, result := range results {
@@ -44,19 +43,6 @@ func (s *server[C, A]) ReceiveHTTP(ctx context.Context, req *connectorv1.Receive
 // framed is what a message adds to one that repeats it: itself, a tag and a
 // length.
 func framed(m protobuf.Message) int { return protobuf.Size(m) + 8 }
-
-// inParallel runs f for 0 to n-1, and a single one without a goroutine.
-func inParallel(n int, f func(int)) {
-	if n == 1 {
-		f(0)
-		return
-	}
-	var group sync.WaitGroup
-	for i := range n {
-		group.Go(func() { f(i) })
-	}
-	group.Wait()
-}
 
 func (s *server[C, A]) receive(ctx context.Context, req *connectorv1.HTTPRequest) *connectorv1.HTTPResult {
 	in := &inbound[A]{accounts: s.accounts, traceparent: req.GetTraceparent()}
@@ -137,7 +123,7 @@ func (s *server[C, A]) ReceiveSocket(ctx context.Context, req *connectorv1.Recei
 		}
 		bySocket[id] = append(bySocket[id], i)
 	}
-	inParallel(len(order), func(socket int) {
+	s.crew.Each(len(order), func(socket int) {
 		broken := false
 		for _, i := range bySocket[order[socket]] {
 			if broken {

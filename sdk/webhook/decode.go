@@ -27,15 +27,20 @@ type DecodeOptions struct {
 // DecodeJSON decodes one JSON value that fills the body. It refuses duplicate
 // keys, nesting deeper than 32, bytes that are not UTF-8, anything behind the
 // value and, without AllowUnknown, unknown fields. Its errors do not quote the
-// body. A nil opts allows nothing.
+// body. A nil opts allows nothing. What a body that is refused leaves behind in
+// the target is of no use.
 func DecodeJSON(body []byte, into any, opts *DecodeOptions) error {
 	if !utf8.Valid(body) {
 		return errors.New("the body is not UTF-8")
 	}
+	err := decode(body, into, opts != nil && opts.AllowUnknown)
+	if err != nil && !json.Valid(body) {
+		return whyInvalid(body)
+	}
 	if err := checkJSON(body); err != nil {
 		return err
 	}
-	if err := decode(body, into, opts != nil && opts.AllowUnknown); err != nil {
+	if err != nil {
 		var mismatch *json.UnmarshalTypeError
 		if errors.As(err, &mismatch) {
 			return fmt.Errorf("field %q has the wrong type", mismatch.Field)
@@ -45,22 +50,27 @@ func DecodeJSON(body []byte, into any, opts *DecodeOptions) error {
 	return nil
 }
 
+var errBehind = errors.New("there is something behind the JSON value")
+
 func decode(body []byte, into any, allowUnknown bool) error {
 	if allowUnknown {
 		return json.Unmarshal(body, into)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
-	return decoder.Decode(into)
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if len(bytes.TrimSpace(body[decoder.InputOffset():])) > 0 {
+		return errBehind
+	}
+	return nil
 }
 
 // checkJSON refuses what the decoder alone would accept: the last of two equal
-// keys, and any depth up to 10,000. Once the body is known to be one valid
-// value, its brackets, keys and strings can be told apart without a parser.
+// keys, and any depth up to 10,000. The body is one valid value, so that its
+// brackets, keys and strings can be told apart without a parser.
 func checkJSON(body []byte) error {
-	if !json.Valid(body) {
-		return whyInvalid(body)
-	}
 	w := walk{body: body}
 	for w.at < len(body) {
 		switch c := body[w.at]; c {
@@ -96,7 +106,7 @@ func whyInvalid(body []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	var first json.RawMessage
 	if decoder.Decode(&first) == nil {
-		return errors.New("there is something behind the JSON value")
+		return errBehind
 	}
 	return errors.New("the body is not JSON")
 }
@@ -125,14 +135,20 @@ func (w *walk) top() *level { return &w.open[len(w.open)-1] }
 
 // text steps over the string that begins here, and returns it as it stands.
 func (w *walk) text() []byte {
-	start := w.at
-	for w.at++; w.body[w.at] != '"'; w.at++ {
-		if w.body[w.at] == '\\' {
-			w.at++
-		}
+	rest := w.body[w.at:]
+	end := 1 + bytes.IndexByte(rest[1:], '"')
+	for escaped(rest[:end]) {
+		end += 1 + bytes.IndexByte(rest[end+1:], '"')
 	}
-	w.at++
-	return w.body[start:w.at]
+	w.at += end + 1
+	return rest[:end+1]
+}
+
+// escaped reports whether what comes behind the text is escaped: it is if the
+// text ends with an odd number of backslashes.
+func escaped(text []byte) bool {
+	plain := bytes.TrimRight(text, `\`)
+	return (len(text)-len(plain))%2 == 1
 }
 
 // key notes a key of the innermost object, and says whether it is new there.
