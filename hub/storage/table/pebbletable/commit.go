@@ -76,7 +76,11 @@ func (st *Store) commit(ctx context.Context, id driver.ID, ops []driver.Op, sync
 		return nil, cost, nil
 	}
 	for _, o := range ops {
-		st.stripes.of(o.Key.PK).learn(id, o)
+		s := st.stripes.of(o.Key.PK)
+		s.learn(id, o)
+		if r := s.rollOf(o.Key); r != nil && o.Kind == driver.OpPut {
+			r.put(st.stripes.hash(o.SK))
+		}
 	}
 	return st.land(batch, h, sync), cost, nil
 }
@@ -134,9 +138,19 @@ func (st *Store) judge(ops []driver.Op) (*driver.ConflictError, driver.Cost, err
 		if o.Cond.Kind == driver.CondAny {
 			continue
 		}
-		if k := st.stripes.of(o.Key.PK).know(o.Key); k != nil && holds(o.Cond, k.version, k.expires) {
+		s := st.stripes.of(o.PK)
+		if k := s.know(o.Key); k != nil && holds(o.Cond, k.version, k.expires) {
 			found[i] = k.size
 			continue
+		}
+		if o.Cond.Kind == driver.CondAbsent {
+			lacks, err := st.lacks(s, o.Key)
+			if err != nil {
+				return nil, driver.Cost{}, err
+			}
+			if lacks {
+				continue
+			}
 		}
 		row, err := st.lookup(o.Key)
 		if err != nil {

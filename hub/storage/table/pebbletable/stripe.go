@@ -28,6 +28,9 @@ type stripe struct {
 	// whoever holds the lock.
 	known [knownRows]knownRow
 	next  int // the place in known that goes next
+	// rolls belong to whoever holds the lock, too.
+	rolls    [stripeRolls]roll
+	nextRoll int
 }
 
 // knownRows is how many rows a stripe knows: it has few such rows at work.
@@ -91,9 +94,9 @@ func newStripes() *stripes {
 	return s
 }
 
-func (s *stripes) index(pk string) int {
-	return int(maphash.String(s.seed, pk) % stripeCount)
-}
+func (s *stripes) hash(text string) uint64 { return maphash.String(s.seed, text) }
+
+func (s *stripes) index(pk string) int { return int(s.hash(pk) % stripeCount) }
 
 func (s *stripes) of(pk string) *stripe { return &s.all[s.index(pk)] }
 
