@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/channelhub/channelhub/hub/storage/table"
 )
@@ -33,7 +35,18 @@ const (
 	// recentRows is how many of the newest rows an appender remembers the
 	// records of; a duplicate from before is found by reading.
 	recentRows = 1024
+	// keptRows is how many of the newest rows of a feed log are kept for
+	// readers, and keptFor how long: whoever follows the log asks the table for
+	// none of them. Nothing is trimmed this young, wherever it is done.
+	keptRows = 64
+	keptFor  = 10 * time.Second
 )
+
+// keptRow is a row that readers need not ask the table for.
+type keptRow struct {
+	LogRow
+	since time.Time
+}
 
 type logHead struct {
 	Floor uint64 `json:"f"` // rows up to this one were trimmed
@@ -56,6 +69,7 @@ type Log struct {
 	window uint64          // recentRows
 	busy   *sync.WaitGroup // counts leaders; nil: nobody waits for them
 	onRow  func(int)       // told of the records of each row appended; nil: nobody
+	keep   bool            // the newest rows, for Follow
 
 	mu      sync.Mutex
 	loaded  bool
@@ -63,6 +77,7 @@ type Log struct {
 	since   uint64              // recent holds every record of rows since+1 … tail
 	recent  map[recordID]uint64 // record → row
 	byRow   map[uint64][]recordID
+	newest  []keptRow // with keep; the last of them is row tail
 	waiting []*pendingAppend
 	leading bool
 	changed chan struct{} // closed when the tail moves
@@ -126,6 +141,12 @@ func (l *Log) saw(n uint64, records []Record) {
 		l.recent[r.id()] = n
 	}
 	l.byRow[n] = ids
+	if l.keep {
+		if len(l.newest) == keptRows {
+			l.newest = slices.Delete(l.newest, 0, keptRows/2)
+		}
+		l.newest = append(l.newest, keptRow{LogRow: LogRow{N: n, Records: records}, since: time.Now()})
+	}
 	for n-l.since > l.window {
 		l.since++
 		for _, id := range l.byRow[l.since] {

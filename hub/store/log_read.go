@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/table"
@@ -42,6 +43,34 @@ func (l *Log) Read(ctx context.Context, n uint64, limit int) ([]LogRow, error) {
 		}
 	}
 	return rows, nil
+}
+
+// Follow is Read for whoever follows the log: the rows that this process has
+// just appended are not asked of the table. Their records are shared, and not
+// to be changed. More may lie behind fewer than limit: only none is the end.
+func (l *Log) Follow(ctx context.Context, n uint64, limit int) ([]LogRow, error) {
+	if rows := l.kept(n, limit); len(rows) > 0 {
+		return rows, nil
+	}
+	return l.Read(ctx, n, limit)
+}
+
+// kept returns the rows behind n as far as this process has just seen them.
+func (l *Log) kept(n uint64, limit int) []LogRow {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n >= l.tail || l.tail-n > uint64(len(l.newest)) {
+		return nil
+	}
+	newest := l.newest[uint64(len(l.newest))-(l.tail-n):]
+	if time.Since(newest[0].since) > keptFor {
+		return nil
+	}
+	rows := make([]LogRow, min(limit, len(newest)))
+	for i := range rows {
+		rows[i] = newest[i].LogRow
+	}
+	return rows
 }
 
 // ReadBack returns the rows before n, newest first, at most limit. An n of 0

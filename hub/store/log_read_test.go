@@ -50,6 +50,56 @@ func TestReadStopsAtAMissingRow(t *testing.T) {
 	}
 }
 
+// TestFollow: whoever follows a log sees every row once and in order, whichever
+// process wrote it, and those of this process without asking the table.
+func TestFollow(t *testing.T) {
+	f := newFixture(t)
+	mine, other := f.log("f/0"), f.log("f/0")
+	mine.keep = true
+	const rows = 3 * keptRows
+	var at uint64
+	follow := func() {
+		t.Helper()
+		for {
+			got, err := mine.Follow(t.Context(), at, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got) == 0 {
+				return
+			}
+			want, err := mine.Read(t.Context(), at, len(got))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatalf("behind %d:\n%s", at, diff)
+			}
+			at = got[len(got)-1].N
+		}
+	}
+	for n := range rows {
+		l := mine
+		if n%7 == 3 {
+			l = other
+		}
+		f.append(l, n, uint64(n))
+		if n%5 == 0 || n > 2*keptRows {
+			follow()
+		}
+	}
+	if follow(); at != rows {
+		t.Errorf("it ended at row %d of %d", at, rows)
+	}
+	f.append(mine, rows, rows)
+	if _, err := f.table.For("acme").Commit(t.Context(), table.Delete("f/0", rowSK(rows+1))); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := mine.Follow(t.Context(), rows, 10); err != nil || len(got) != 1 {
+		t.Errorf("the row just appended was asked of the table: %v, %v", got, err)
+	}
+}
+
 func TestFloor(t *testing.T) {
 	f := newFixture(t)
 	l := f.log("f/0")

@@ -125,7 +125,7 @@ func (s *Store) openClient(ctx context.Context, id model.ClientID) (*Client, err
 	}
 	for shard := range c.shards {
 		l := c.log(fmt.Sprintf("f/%d", shard))
-		l.onRow = s.onFeed
+		l.onRow, l.keep = s.onFeed, true
 		c.feed = append(c.feed, l)
 	}
 	return c, nil

@@ -90,10 +90,10 @@ func (m *Media) find(ctx context.Context, client *store.Client) error {
 	for shard, log := range client.FeedLogs() {
 		for {
 			n := p.marks[shard].N
-			rows, err := log.Read(ctx, n, workPage)
+			rows, err := log.Follow(ctx, n, workPage)
 			if model.Is(err, model.NotFound) {
 				if n, err = log.Floor(ctx); err == nil {
-					rows, err = log.Read(ctx, n, workPage)
+					rows, err = log.Follow(ctx, n, workPage)
 				}
 			}
 			if err != nil {
