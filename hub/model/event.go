@@ -15,7 +15,9 @@ func At(t time.Time) Time { return Time{t.UTC().Truncate(time.Millisecond)} }
 
 // MarshalJSON writes the instant with exactly three decimals.
 func (t Time) MarshalJSON() ([]byte, error) {
-	return []byte(`"` + t.UTC().Format(timeFormat) + `"`), nil
+	b := make([]byte, 0, len(timeFormat)+2)
+	b = t.UTC().AppendFormat(append(b, '"'), timeFormat)
+	return append(b, '"'), nil
 }
 
 // UnmarshalJSON reads any RFC 3339 instant; null changes nothing.

@@ -56,10 +56,31 @@ type eventHeader struct {
 }
 
 // eventBody leaves out what the place and the header say already: a row under
-// 1 KiB costs one unit.
+// 1 KiB costs one unit, and is not worth compressing.
 type eventBody struct {
-	Event     model.Event `json:"e"`
-	FetchRefs [][]byte    `json:"f,omitempty"`
+	Event     leanEvent `json:"e"`
+	FetchRefs [][]byte  `json:"f,omitempty"`
+}
+
+// leanEvent is a model.Event whose JSON leaves out whatever is empty: they
+// differ in their tags alone.
+type leanEvent struct {
+	ID             model.EventID        `json:"id,omitempty"`
+	Type           model.EventType      `json:"type,omitempty"`
+	ClientID       model.ClientID       `json:"client_id,omitempty"`
+	AccountID      model.AccountID      `json:"account_id,omitempty"`
+	Channel        string               `json:"channel,omitempty"`
+	ConversationID model.ConversationID `json:"conversation_id,omitempty"`
+	SessionID      model.SessionID      `json:"session_id,omitempty"`
+	OccurredAt     model.Time           `json:"occurred_at,omitzero"`
+	ReceivedAt     model.Time           `json:"received_at,omitzero"`
+	Contact        *model.Contact       `json:"contact,omitempty"`
+	Message        *model.Message       `json:"message,omitempty"`
+	Reaction       *model.Reaction      `json:"reaction,omitempty"`
+	Account        *model.AccountState  `json:"account,omitempty"`
+	Author         model.Author         `json:"author,omitempty"`
+	Reason         string               `json:"reason,omitempty"`
+	Count          int                  `json:"count,omitempty"`
 }
 
 func eventSK(key model.Random16) string { return "e/" + hexKey(key) }
@@ -120,7 +141,7 @@ func (c *Client) decodeEvent(ctx context.Context, conv model.ConversationID, key
 		return StoredEvent{}, fmt.Errorf("read event: %w", err)
 	}
 	row.PK, row.SK = conversationPK(conv), eventSK(key)
-	b := eventBody{Event: model.Event{SessionID: h.Session}}
+	b := eventBody{Event: leanEvent{SessionID: h.Session}}
 	if !h.Ended {
 		if err := c.openBody(ctx, row, eventSchema, h.Key, sealed, &b); err != nil {
 			return StoredEvent{}, fmt.Errorf("read event: %w", err)
@@ -130,14 +151,14 @@ func (c *Client) decodeEvent(ctx context.Context, conv model.ConversationID, key
 		Conversation: conv, Key: key, Account: h.Account, SealKey: h.Key, Type: h.Type,
 		In: h.In, Committed: h.Committed.Time(), Tail: h.Tail, Received: h.Received.Time(),
 		ContentUntil: h.ContentUntil.Time(), Expires: row.Expires, Traceparent: h.Traceparent,
-		Ended: h.Ended, Event: b.Event, FetchRefs: b.FetchRefs,
+		Ended: h.Ended, Event: model.Event(b.Event), FetchRefs: b.FetchRefs,
 	}
 	c.fill(&e)
 	return e, nil
 }
 
 // lean drops from an event what decodeEvent puts back.
-func lean(ev model.Event) model.Event {
+func lean(ev model.Event) leanEvent {
 	ev.ID, ev.ClientID, ev.AccountID, ev.ConversationID, ev.Type = "", "", "", "", ""
 	ev.ReceivedAt = model.Time{}
 	if ev.Contact != nil {
@@ -150,7 +171,7 @@ func lean(ev model.Event) model.Event {
 		m.ID = ""
 		ev.Message = &m
 	}
-	return ev
+	return leanEvent(ev)
 }
 
 // fill puts back into an event what lean dropped, without touching what the

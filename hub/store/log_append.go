@@ -151,7 +151,7 @@ func (l *Log) write(ctx context.Context, batch []*pendingAppend) (uint64, error)
 		if len(records) == 0 {
 			return 0, nil // each of them was found in a row
 		}
-		value, err := encodePlain(logSchema, logRow{Records: records})
+		value, err := encodeLogRow(records)
 		if err != nil {
 			return 0, err
 		}
@@ -167,11 +167,11 @@ func (l *Log) write(ctx context.Context, batch []*pendingAppend) (uint64, error)
 		if !conflict || found == nil {
 			return 0, fmt.Errorf("append to log: %w", err)
 		}
-		var row logRow
-		if _, err := decodeHeader(found.Value, logSchema, &row); err != nil {
-			return 0, fmt.Errorf("read log row: %w", err)
+		others, err := decodeLogRow(found.Value)
+		if err != nil {
+			return 0, err
 		}
-		l.saw(next, row.Records)
+		l.saw(next, others)
 		if tries > 0 {
 			// Far behind, as after a pause: reading is cheaper than refused
 			// writes.

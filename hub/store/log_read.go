@@ -125,11 +125,11 @@ func (l *Log) Floor(ctx context.Context) (uint64, error) {
 func decodeRows(in []table.Row) ([]LogRow, error) {
 	rows := make([]LogRow, 0, len(in))
 	for _, row := range in {
-		var body logRow
-		if _, err := decodeHeader(row.Value, logSchema, &body); err != nil {
-			return nil, fmt.Errorf("read log row: %w", err)
+		records, err := decodeLogRow(row.Value)
+		if err != nil {
+			return nil, err
 		}
-		rows = append(rows, LogRow{N: rowNumber(row.SK), Records: body.Records})
+		rows = append(rows, LogRow{N: rowNumber(row.SK), Records: records})
 	}
 	return rows, nil
 }

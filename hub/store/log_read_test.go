@@ -12,7 +12,7 @@ import (
 
 func (f *fixture) putRow(pk string, n uint64, records ...Record) {
 	f.t.Helper()
-	value, err := encodePlain(logSchema, logRow{Records: records})
+	value, err := encodeLogRow(records)
 	if err == nil {
 		_, err = f.table.For("acme").Commit(f.t.Context(), table.Put(pk, rowSK(n), value))
 	}

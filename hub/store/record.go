@@ -1,7 +1,7 @@
 package store
 
 import (
-	"encoding/json"
+	"fmt"
 
 	"github.com/channelhub/channelhub/hub/model"
 )
@@ -65,44 +65,41 @@ type recordJSON struct {
 	Files        int                  `json:"m,omitempty"`
 }
 
-// logRow is a row of a log. Its JSON is made in one piece: encoders of single
-// records would have each of them encoded and checked twice.
-type logRow struct{ Records []Record }
-
-type logRowJSON struct {
+// logRow is the header of a log's row. It is made from records and read as
+// such in one piece: encoders of their own would have each encoded, and
+// checked, twice.
+type logRow struct {
 	Records []recordJSON `json:"r"`
 }
 
-// MarshalJSON implements json.Marshaler.
-func (w logRow) MarshalJSON() ([]byte, error) {
-	out := logRowJSON{Records: make([]recordJSON, len(w.Records))}
-	for i := range w.Records {
-		r := &w.Records[i]
-		out.Records[i] = recordJSON{
+func encodeLogRow(records []Record) ([]byte, error) {
+	row := logRow{Records: make([]recordJSON, len(records))}
+	for i := range records {
+		r := &records[i]
+		row.Records[i] = recordJSON{
 			Kind: r.Kind, Conversation: r.Conversation, Key: r.Key[:], Seq: r.Seq, Type: r.Type,
 			Account: r.Account, Direction: r.Direction, Old: r.Old, New: r.New, At: r.At, Author: r.Author, Files: r.Files,
 		}
 	}
-	return json.Marshal(out)
+	return encodePlain(logSchema, row)
 }
 
-// UnmarshalJSON implements json.Unmarshaler.
-func (w *logRow) UnmarshalJSON(b []byte) error {
-	var in logRowJSON
-	if err := json.Unmarshal(b, &in); err != nil {
-		return err
+func decodeLogRow(value []byte) ([]Record, error) {
+	var row logRow
+	if _, err := decodeHeader(value, logSchema, &row); err != nil {
+		return nil, fmt.Errorf("read log row: %w", err)
 	}
-	w.Records = make([]Record, len(in.Records))
-	for i, j := range in.Records {
+	records := make([]Record, len(row.Records))
+	for i, j := range row.Records {
 		if len(j.Key) != 16 {
-			return model.Errorf(model.Corrupt, "decode log record", "a key has 16 bytes, not %d", len(j.Key))
+			return nil, model.Errorf(model.Corrupt, "read log row", "a key has 16 bytes, not %d", len(j.Key))
 		}
-		w.Records[i] = Record{
+		records[i] = Record{
 			Kind: j.Kind, Conversation: j.Conversation, Key: model.Random16(j.Key), Seq: j.Seq, Type: j.Type,
 			Account: j.Account, Direction: j.Direction, Old: j.Old, New: j.New, At: j.At, Author: j.Author, Files: j.Files,
 		}
 	}
-	return nil
+	return records, nil
 }
 
 // recordID is what makes two records the same: appending one that is there
