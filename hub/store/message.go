@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/channelhub/channelhub/hub/model"
@@ -74,8 +75,14 @@ type Move struct {
 	Code    string       `json:"c,omitempty"`
 }
 
+// Doubtful reports whether the move left it open if the attempt reached the
+// provider.
+func (m Move) Doubtful() bool {
+	return m.Outcome == "unknown" || m.Status == model.Held && m.Outcome == ""
+}
+
 // maxTimeline bounds the row: a delivery that is retried for a day keeps its
-// first and its newest moves.
+// first and its newest moves, and of those between the ones that left a doubt.
 const maxTimeline = 40
 
 // ID is the message's id.
@@ -99,7 +106,9 @@ func (o Outbound) Promise() (Record, bool) {
 // Note adds a move to the timeline.
 func (o *Outbound) Note(m Move) {
 	if len(o.Timeline) >= maxTimeline {
-		o.Timeline = append(o.Timeline[:maxTimeline/2:maxTimeline/2], o.Timeline[maxTimeline/2+1:]...)
+		const middle = maxTimeline / 2
+		drop := middle + max(0, slices.IndexFunc(o.Timeline[middle:], func(m Move) bool { return !m.Doubtful() }))
+		o.Timeline = append(o.Timeline[:drop:drop], o.Timeline[drop+1:]...)
 	}
 	o.Timeline = append(o.Timeline, m)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -108,6 +109,35 @@ func TestTimelinesKeepTheirEnds(t *testing.T) {
 		if m.Attempt != want {
 			t.Errorf("move %d is attempt %d, want %d", i, m.Attempt, want)
 		}
+	}
+}
+
+// TestTimelinesKeepDoubts: however often a delivery is tried again, that one of
+// its attempts may have got there is not forgotten.
+func TestTimelinesKeepDoubts(t *testing.T) {
+	var o Outbound
+	doubts := map[int]Move{
+		2:  {Status: model.Queued, Attempt: 2, Outcome: "unknown"},
+		25: {Status: model.Held, Attempt: 25},
+		30: {Status: model.Queued, Attempt: 30, Outcome: "unknown"},
+	}
+	for n := range 200 {
+		m := Move{Status: model.Queued, Attempt: n, Outcome: "retry"}
+		if doubt, ok := doubts[n]; ok {
+			m = doubt
+		}
+		o.Note(m)
+	}
+	for n, doubt := range doubts {
+		if !slices.Contains(o.Timeline, doubt) {
+			t.Errorf("the doubt of attempt %d is gone", n)
+		}
+	}
+	for n := range 200 {
+		o.Note(Move{Status: model.Queued, Attempt: 200 + n, Outcome: "unknown"})
+	}
+	if len(o.Timeline) != maxTimeline || !o.Timeline[maxTimeline-1].Doubtful() {
+		t.Errorf("%d moves, want %d", len(o.Timeline), maxTimeline)
 	}
 }
 

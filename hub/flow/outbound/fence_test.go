@@ -169,8 +169,11 @@ func TestLateOutcomes(t *testing.T) {
 			close(g.leave)
 			w.close(first) // the late outcome is written
 			successor.StateChanged()
-			w.await(m, c.end)
+			now := w.await(m, c.end)
 			w.told(m, c.told...)
+			if c.end == model.Failed && now.Failure.Code != c.late.Code {
+				t.Errorf("failure %+v, want the late answer's: it ends the doubt", now.Failure)
+			}
 		})
 	}
 }

@@ -158,6 +158,19 @@ func TestUnknownIsRetriedWhereThatIsHarmless(t *testing.T) {
 	}
 }
 
+// TestRejectedBehindADoubt: that the second attempt was refused says nothing of
+// the first (I5).
+func TestRejectedBehindADoubt(t *testing.T) {
+	w := newWorld(t)
+	w.provider.script("maybe", unknown, retry, says(pluginhost.Outcome{Kind: pluginhost.Rejected, Code: "no", ProviderCode: "7", Detail: "not now"}))
+	out := w.pool(nil)
+	now := w.await(w.submit(out, "ada", "maybe"), model.Failed)
+	want := model.Failure{Code: "outcome_unknown", ProviderCode: "7", Detail: "not now; an earlier attempt may have reached the provider"}
+	if now.Failure == nil || *now.Failure != want {
+		t.Errorf("I5: failure %+v, want %+v", now.Failure, want)
+	}
+}
+
 func TestUnknownIsHeldElsewhere(t *testing.T) {
 	w := newWorld(t)
 	w.provider.set(func(p *provider) { p.descriptor.IdempotentSend = false })

@@ -95,7 +95,11 @@ func (r *runner) settle(ctx context.Context, t *tried) (store.Outbound, error) {
 		case pluginhost.Sent:
 			return r.o.applySent(m, t.attempt, t.out, early)
 		case pluginhost.Rejected:
-			return r.o.change(m, model.Failed, t.attempt, &model.Failure{Code: orElse(t.out.Code, "rejected"), ProviderCode: t.out.ProviderCode, Detail: t.out.Detail})
+			failure := model.Failure{Code: orElse(t.out.Code, "rejected"), ProviderCode: t.out.ProviderCode, Detail: t.out.Detail}
+			if doubtful(*m, t.attempt) {
+				failure = inDoubt(failure)
+			}
+			return r.o.change(m, model.Failed, t.attempt, &failure)
 		case pluginhost.Throttled, pluginhost.Retry:
 			return r.o.applyNotSent(m, t, known)
 		case pluginhost.Unknown:
@@ -240,13 +244,36 @@ func (r *runner) expire(ctx context.Context, msg store.Outbound) error {
 // sure returns the failure unless it would say too much: what may have reached
 // the provider is never reported as certainly not sent (I5).
 func sure(msg store.Outbound, f model.Failure) model.Failure {
-	doubt := slices.ContainsFunc(msg.Timeline, func(m store.Move) bool {
-		return m.Outcome == string(pluginhost.Unknown) || m.Status == model.Held
-	})
-	if doubt && f.Code != codeUnknown {
-		f = model.Failure{Code: codeUnknown, Detail: f.Detail + "; an earlier attempt may have reached the provider"}
+	if doubtful(msg, 0) {
+		return inDoubt(f)
 	}
 	return f
+}
+
+// inDoubt is the failure of a delivery of which an attempt may have got there.
+func inDoubt(f model.Failure) model.Failure {
+	if f.Code == codeUnknown {
+		return f
+	}
+	text := "an earlier attempt may have reached the provider"
+	if f.Detail != "" {
+		text = f.Detail + "; " + text
+	}
+	return model.Failure{Code: codeUnknown, ProviderCode: f.ProviderCode, Detail: text}
+}
+
+// doubtful reports whether it is open if an attempt reached the provider. The
+// one attempt that is given is not in doubt, nor is one whose outcome came late.
+func doubtful(msg store.Outbound, certain int) bool {
+	for i, m := range msg.Timeline {
+		ended := func(later store.Move) bool {
+			return later.Attempt == m.Attempt && later.Outcome != "" && !later.Doubtful()
+		}
+		if m.Doubtful() && m.Attempt != certain && !slices.ContainsFunc(msg.Timeline[i+1:], ended) {
+			return true
+		}
+	}
+	return false
 }
 
 func laterOf(a, b time.Time) time.Time {
