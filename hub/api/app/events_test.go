@@ -144,6 +144,36 @@ func TestStatusEvents(t *testing.T) {
 	}
 }
 
+// TestStatusEventsKeepTheirSession: what was told in one session is not told as
+// of the next one.
+func TestStatusEventsKeepTheirSession(t *testing.T) {
+	h := hubtest.New(t, nil)
+	h.Say("ada", "1", "hello")
+	m := h.Send("ada", "hello yourself")
+	h.Await(m.ID, "sent")
+	sessions := func() (heard []string, told string) {
+		for _, ev := range h.Events(hubtest.Desk, "").Data {
+			switch ev.Type {
+			case "message.received":
+				heard = append(heard, ev.SessionID)
+			case "message.status":
+				told = ev.SessionID
+			}
+		}
+		return heard, told
+	}
+	if heard, told := sessions(); len(heard) != 1 || told != heard[0] || told == "" {
+		t.Fatalf("the answer to a message of %v is of %q", heard, told)
+	}
+	if a := h.Call(hubtest.Desk, http.MethodPost, "/v1/conversations/"+m.ConversationID+"/end", nil); a.Status != http.StatusNoContent {
+		t.Fatalf("end: %d %s", a.Status, a.Body)
+	}
+	h.Say("ada", "2", "hello again")
+	if heard, told := sessions(); len(heard) != 2 || heard[0] == heard[1] || told != "" {
+		t.Errorf("with sessions %v the answer is of %q, want none", heard, told)
+	}
+}
+
 // TestLongPoll: a reader that waits is woken by the event.
 func TestLongPoll(t *testing.T) {
 	h := hubtest.New(t, nil)

@@ -220,7 +220,12 @@ func (a *App) bare(ctx context.Context, client *store.Client, at place) (model.E
 	switch {
 	case err == nil:
 		contact := conv.ContactValue()
-		ev.Contact, ev.SessionID = &contact, conv.Session
+		ev.Contact = &contact
+		// Of the sessions before this one nothing is kept: none is better than
+		// another's.
+		if store.Millis(conv.SessionSince) <= rec.At {
+			ev.SessionID = conv.Session
+		}
 	case !model.Is(err, model.NotFound):
 		return model.Event{}, err
 	}

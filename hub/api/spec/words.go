@@ -55,7 +55,7 @@ var fieldDocs = map[string]string{
 	"Event.account_id":      "The account it happened on.",
 	"Event.channel":         "Such as `webchat`, `sms`, `whatsapp`, `facebook`.",
 	"Event.conversation_id": "The conversation: one contact on one account. Events of a conversation come in order.",
-	"Event.session_id":      "The session: a stretch of the conversation.",
+	"Event.session_id":      "The session: a stretch of the conversation. Absent in a message.status of before the present one.",
 	"Event.occurred_at":     "When it happened, by the provider's clock.",
 	"Event.received_at":     "When the hub took it in.",
 	"Event.contact":         "The customer.",
