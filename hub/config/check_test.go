@@ -141,3 +141,20 @@ func TestClamdAddress(t *testing.T) {
 		}
 	}
 }
+
+// TestMarkOfUTF8: a file may begin with it, and places in it are counted
+// without.
+func TestMarkOfUTF8(t *testing.T) {
+	file := t.TempDir() + "/hub.yaml"
+	writeFile(t, file, "\ufeffdemo: true\n")
+	cfg, _, err := Load(t.Context(), &Options{Files: []string{file}, Env: noEnvironment})
+	if err != nil || !cfg.Demo {
+		t.Errorf("got %v", err)
+	}
+	writeFile(t, file, "\ufeffdemmo: true\n")
+	_, _, err = Load(t.Context(), &Options{Files: []string{file}, Env: noEnvironment})
+	faults, ok := errors.AsType[*FaultsError](err)
+	if !ok || len(faults.Faults) != 1 || faults.Faults[0].Column != 1 || faults.Faults[0].Path != "demmo" {
+		t.Errorf("got %v, want one fault of demmo", err)
+	}
+}
