@@ -90,7 +90,8 @@ func (h *Hub) reload(ctx context.Context) (_ *config.Difference, left []model.Fa
 }
 
 // loadNext reads the sources and says how they differ from what is in force.
-// What was read is returned with a fault as well.
+// It returns what can be put in force of them: what a hub reads only when it
+// starts is left as it is. What was read is returned with a fault as well.
 func (h *Hub) loadNext(ctx context.Context) (*config.Config, *config.Difference, config.Sources, error) {
 	if h.opts.Load == nil {
 		return nil, nil, config.Sources{}, model.Errorf(model.Precondition, "reload configuration", "this hub was started without files to read again")
@@ -106,7 +107,7 @@ func (h *Hub) loadNext(ctx context.Context) (*config.Config, *config.Difference,
 	}
 	diff := config.Diff(now, next)
 	diff.Plugins = h.behind.among(diff.Plugins)
-	return next, diff, next.Sources(), nil
+	return next.KeepStart(now), diff, next.Sources(), nil
 }
 
 // configProblem turns the faults of a configuration into ones that the admin

@@ -25,6 +25,7 @@ func (c *checker) check() {
 		c.fault(pathOf("data_dir"), "is empty", "write for example ./data")
 	}
 	c.listeners()
+	c.media()
 	c.stores()
 	c.keys()
 	c.logging()
@@ -50,6 +51,7 @@ func (c *checker) listeners() {
 	public, admin := c.cfg.Listeners.Public, c.cfg.Listeners.Admin
 	c.listener(pathOf("listeners", "public"), public.Address, public.TLS, public.BehindProxy)
 	c.listener(pathOf("listeners", "admin"), admin.Address, admin.TLS, admin.BehindProxy)
+	c.twoListeners(public.Address, admin.Address)
 	at := pathOf("listeners", "public")
 	if public.ExternalURL != "" {
 		c.httpURL(at.child("external_url"), public.ExternalURL)
@@ -84,6 +86,62 @@ func (c *checker) listener(p path, address string, files TLS, behindProxy bool) 
 	case c.cfg.Demo:
 		c.fault(at, "is not on loopback, which demo: true does not allow", "set demo: false, or listen on 127.0.0.1")
 	}
+}
+
+// twoListeners finds listeners of which one would hold the address of the
+// other. The fault is at one that was written, and not at a default.
+func (c *checker) twoListeners(public, admin string) {
+	if !collide(public, admin) {
+		return
+	}
+	at, other := pathOf("listeners", "admin", "address"), "public"
+	if _, written := c.places[at]; !written {
+		at, other = pathOf("listeners", "public", "address"), "admin"
+	}
+	c.fault(at, "is taken by the "+other+" listener", "give each listener a port of its own, for example 8080 and 8081")
+}
+
+func collide(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil {
+		return false // said already
+	}
+	numberA, errA := strconv.ParseUint(portA, 10, 16)
+	numberB, errB := strconv.ParseUint(portB, 10, 16)
+	if errA != nil || errB != nil || numberA != numberB || numberA == 0 {
+		return false
+	}
+	ipA, everyA := listensOn(hostA)
+	ipB, everyB := listensOn(hostB)
+	return everyA || everyB || ipA == ipB && (ipA.IsValid() || hostA == hostB)
+}
+
+// listensOn returns the address that a host stands for, if that can be told
+// without looking it up, and whether it is every address of this machine.
+func listensOn(host string) (ip netip.Addr, every bool) {
+	if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	ip, _ = netip.ParseAddr(host)
+	ip = ip.Unmap()
+	return ip, host == "" || ip.IsUnspecified()
+}
+
+// media checks the form of the scanner's address; whether a scanner answers
+// there is the doctor's to find out.
+func (c *checker) media() {
+	if text := c.cfg.Media.Clamd; text != "" && !clamdAddress(text) {
+		c.fault(pathOf("media", "clamd"), "is not the address of a clamd", "write tcp://host:port or unix:/path, for example tcp://127.0.0.1:3310")
+	}
+}
+
+func clamdAddress(text string) bool {
+	if socket, ok := strings.CutPrefix(text, "unix:"); ok || strings.HasPrefix(text, "/") {
+		return strings.Trim(socket, "/") != ""
+	}
+	host, err := splitAddress(strings.TrimPrefix(text, "tcp://"))
+	return err == nil && !strings.Contains(host, "/")
 }
 
 // keyPair loads the certificate, so that a wrong file is found before the

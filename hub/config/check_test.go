@@ -102,3 +102,59 @@ func TestClosest(t *testing.T) {
 		}
 	}
 }
+
+func TestListenersCollide(t *testing.T) {
+	for _, test := range []struct {
+		public, admin string
+		collide       bool
+	}{
+		{"127.0.0.1:8080", "127.0.0.1:8080", true},
+		{"localhost:8080", "127.0.0.1:8080", true},
+		{"[::ffff:127.0.0.1]:8080", "127.0.0.1:08080", true},
+		{"hub.example:8080", "hub.example:8080", true},
+		{"0.0.0.0:8080", "127.0.0.1:8080", true},
+		{":8080", "[::1]:8080", true},
+		{"127.0.0.1:8080", "127.0.0.1:8081", false},
+		{"127.0.0.1:8080", "127.0.0.2:8080", false},
+		{"127.0.0.1:8080", "[::1]:8080", false},
+		{"hub.example:8080", "admin.example:8080", false},
+		{"127.0.0.1:0", "127.0.0.1:0", false},
+		{"127.0.0.1", "127.0.0.1", false},
+	} {
+		if got := collide(test.public, test.admin); got != test.collide {
+			t.Errorf("%s and %s: %t", test.public, test.admin, got)
+		}
+		if got := collide(test.admin, test.public); got != test.collide {
+			t.Errorf("%s and %s: %t", test.admin, test.public, got)
+		}
+	}
+}
+
+func TestClamdAddress(t *testing.T) {
+	for text, want := range map[string]bool{
+		"tcp://127.0.0.1:3310": true, "tcp://clamav:3310": true, "tcp://[::1]:3310": true, "clamav:3310": true,
+		"unix:/run/clamd.ctl": true, "unix:///run/clamd.ctl": true, "/run/clamd.ctl": true,
+		"x": false, "tcp://x": false, "tcp://": false, "tcp://x:port": false, "unix:": false, "unix:///": false, "/": false, "http://x:3310": false, "run/clamd:1": false,
+	} {
+		if got := clamdAddress(text); got != want {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+}
+
+// TestMarkOfUTF8: a file may begin with it, and places in it are counted
+// without.
+func TestMarkOfUTF8(t *testing.T) {
+	file := t.TempDir() + "/hub.yaml"
+	writeFile(t, file, "\ufeffdemo: true\n")
+	cfg, _, err := Load(t.Context(), &Options{Files: []string{file}, Env: noEnvironment})
+	if err != nil || !cfg.Demo {
+		t.Errorf("got %v", err)
+	}
+	writeFile(t, file, "\ufeffdemmo: true\n")
+	_, _, err = Load(t.Context(), &Options{Files: []string{file}, Env: noEnvironment})
+	faults, ok := errors.AsType[*FaultsError](err)
+	if !ok || len(faults.Faults) != 1 || faults.Faults[0].Column != 1 || faults.Faults[0].Path != "demmo" {
+		t.Errorf("got %v, want one fault of demmo", err)
+	}
+}

@@ -7,7 +7,7 @@ type Plugin struct {
 	Enabled   bool           `json:"enabled" doc:"A disabled plugin is not started; its accounts wait."`
 	Path      string         `json:"path" doc:"The program. Relative to the working directory." jsonschema:"example=bin/hub-plugin-echo"`
 	SHA256    string         `json:"sha256" doc:"Digest the program must have, 64 hexadecimal digits. Empty: not checked." jsonschema:"pattern=^([0-9a-fA-F]{64})?$"`
-	Config    map[string]any `json:"config" doc:"Settings of the plugin itself, by the plugin's own schema."`
+	Config    map[string]any `json:"config" doc:"Settings of the plugin itself. They are handed to it as they are: it describes no schema to hold them against."`
 	Egress    []string       `json:"egress" doc:"Hosts the plugin may reach." jsonschema:"example=graph.facebook.com"`
 	Isolation string         `json:"isolation" doc:"shared: one process for all accounts. client is reserved." jsonschema:"enum=shared,enum=client"`
 	Contain   string         `json:"contain" doc:"Operating system containment of the process. prefer and require are reserved." jsonschema:"enum=off,enum=prefer,enum=require"`

@@ -33,16 +33,36 @@ type Difference struct {
 	Accounts []model.AccountID `json:"accounts,omitempty"`
 }
 
-// readAtStart are the places that a running hub cannot change.
-var readAtStart = []path{
-	pathOf("data_dir"),
-	pathOf("demo"),
-	pathOf("listeners"),
-	pathOf("storage"),
-	pathOf("logging", "sink"),
-	pathOf("logging", "file"),
-	pathOf("logging", "cloudwatch"),
-	pathOf("aws"),
+// readAtStart are the places that a running hub cannot change, and how one
+// configuration takes over what another has there.
+var readAtStart = []struct {
+	at   path
+	keep func(to, from *Config)
+}{
+	{pathOf("data_dir"), func(to, from *Config) { to.DataDir = from.DataDir }},
+	{pathOf("demo"), func(to, from *Config) { to.Demo = from.Demo }},
+	{pathOf("listeners"), func(to, from *Config) { to.Listeners = from.Listeners }},
+	{pathOf("storage"), func(to, from *Config) { to.Storage = from.Storage }},
+	{pathOf("logging", "sink"), func(to, from *Config) { to.Logging.Sink = from.Logging.Sink }},
+	{pathOf("logging", "file"), func(to, from *Config) { to.Logging.File = from.Logging.File }},
+	{pathOf("logging", "cloudwatch"), func(to, from *Config) { to.Logging.CloudWatch = from.Logging.CloudWatch }},
+	{pathOf("aws"), func(to, from *Config) { to.AWS = from.AWS }},
+	{pathOf("media"), func(to, from *Config) { to.Media = from.Media }},
+}
+
+// KeepStart returns the configuration as a hub has it in force that runs with
+// another one: what is read at start alone stays as it is there. So it is shown
+// as it is, and goes on to differ from the files until the hub is restarted.
+func (c *Config) KeepStart(running *Config) *Config {
+	kept := *c
+	kept.origin = c.origin.clone()
+	for _, root := range readAtStart {
+		root.keep(&kept, running)
+		if kept.origin != nil {
+			kept.origin.take(root.at, running.origin)
+		}
+	}
+	return &kept
 }
 
 // Diff compares two configurations. Secrets are compared by digest. An entry
@@ -116,7 +136,7 @@ func (d *Difference) note(v view) {
 		d.Clients = append(d.Clients, model.ClientID(segments[1]))
 	}
 	for _, root := range readAtStart {
-		if text := p.String(); root.contains(p) && !slices.Contains(d.Restart, text) {
+		if text := p.String(); root.at.contains(p) && !slices.Contains(d.Restart, text) {
 			d.Restart = append(d.Restart, text)
 		}
 	}

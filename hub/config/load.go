@@ -36,6 +36,36 @@ type origin struct {
 	raw    map[path]string // text of the values that hold references
 }
 
+// clone returns an origin whose places and raw texts can be changed.
+func (o *origin) clone() *origin {
+	if o == nil {
+		return nil
+	}
+	c := *o
+	c.places, c.raw = maps.Clone(o.places), maps.Clone(o.raw)
+	return &c
+}
+
+// take makes what is known of a place, and of all below it, what another origin
+// knows; nil knows nothing.
+func (o *origin) take(at path, from *origin) {
+	maps.DeleteFunc(o.places, func(p path, _ place) bool { return at.contains(p) })
+	maps.DeleteFunc(o.raw, func(p path, _ string) bool { return at.contains(p) })
+	if from == nil {
+		return
+	}
+	for p, written := range from.places {
+		if at.contains(p) {
+			o.places[p] = written
+		}
+	}
+	for p, text := range from.raw {
+		if at.contains(p) {
+			o.raw[p] = text
+		}
+	}
+}
+
 // Load reads, merges and checks a configuration. Either the configuration is
 // without fault, or it is nil and the error is a *FaultsError that names
 // everything found; warnings are returned in both cases. Load keeps no state:

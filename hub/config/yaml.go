@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,6 +20,8 @@ const maxNodes = 200_000
 // parseYAML reads one file into a layer. Faults in its form go to the report;
 // what can be read is returned all the same.
 func parseYAML(name string, text []byte, r *report) *layer {
+	// Some editors begin a file with the mark of UTF-8, which YAML allows.
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	tokens := lexer.Tokenize(string(text))
 	p := &yamlReader{
 		source:  newSource(name, text, tokens),

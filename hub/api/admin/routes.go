@@ -188,7 +188,7 @@ func (a *Admin) configRoutes() []route {
 	return []route{
 		{spec.Operation{
 			ID: "getConfig", Method: "GET", Path: "/admin/v1/config", Summary: "The configuration in force.",
-			Description: "With the defaults; secrets are redacted, and a value that holds a reference is shown with the reference.",
+			Description: "With the defaults; secrets are redacted, and a value that holds a reference is shown with the reference. What waits for a restart of the hub is shown as it is until then.",
 			Answers:     []spec.Answer{spec.OK("The configuration.", map[string]any{})},
 		}, nil, a.getConfig},
 		{spec.Operation{
@@ -199,7 +199,7 @@ func (a *Admin) configRoutes() []route {
 			ID: "reloadConfig", Method: "POST", Path: "/admin/v1/config/reload", Summary: "Put the configuration files in force.",
 			Description: "All or nothing. Plugins that are new or changed are started and asked about their accounts before anything changes; what has not changed goes on undisturbed. Once it begins to change, it is carried through without its caller as well.",
 			Answers: []spec.Answer{
-				spec.OK("What has changed.", map[string]any{}), faults,
+				spec.OK("What has changed, and under `restart` what waits for a restart of the hub.", map[string]any{}), faults,
 				spec.Problem(503, "The configuration is in force, but not for every plugin: each is named, and what ran before goes on. The next reload tries these again."),
 			},
 		}, nil, web.Unhurried(a.reloadConfig)},
