@@ -1,6 +1,8 @@
 package pluginhost
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"regexp"
 	"strings"
 	"time"
@@ -70,9 +72,10 @@ func eventIn(e *connectorv1.Event, allowed func(model.AccountID) bool) (*Event, 
 	if !model.ValidConfiguredID(string(account)) || !allowed(account) {
 		return nil, reasonAccount
 	}
+	why := reasonNone
 	key := e.GetDedupeKey()
 	if key == "" || len(key) > maxDedupeKey {
-		return nil, reasonKey
+		key, why = ownKey(e), reasonKey
 	}
 	out := &Event{
 		AccountID:   account,
@@ -81,7 +84,6 @@ func eventIn(e *connectorv1.Event, allowed func(model.AccountID) bool) (*Event, 
 		OccurredAt:  timeIn(e.GetOccurredAt()),
 		Traceparent: traceparentIn(e.GetTraceparent()),
 	}
-	why := reasonNone
 	if gproto.Size(e) > maxEvent {
 		why = reasonSize
 	}
@@ -104,6 +106,17 @@ func eventIn(e *connectorv1.Event, allowed func(model.AccountID) bool) (*Event, 
 		}, why
 	}
 	return out, reasonNone
+}
+
+// ownKey names an event that has no key that could be used: told again, it has
+// the same one.
+func ownKey(e *connectorv1.Event) string {
+	raw, err := gproto.MarshalOptions{Deterministic: true}.Marshal(e)
+	if err != nil {
+		return "invalid" // it was just read from the wire
+	}
+	digest := sha256.Sum256(raw)
+	return "invalid/" + hex.EncodeToString(digest[:])
 }
 
 // kindIn fills in what happened.

@@ -213,8 +213,8 @@ func TestEventRules(t *testing.T) {
 	}{
 		"no account":           {func(b *connectorv1.Event_builder) { b.AccountId = nil }, reasonAccount, true},
 		"account that is none": {func(b *connectorv1.Event_builder) { b.AccountId = new("A/../B") }, reasonAccount, true},
-		"no key":               {func(b *connectorv1.Event_builder) { b.DedupeKey = new("") }, reasonKey, true},
-		"long key":             {func(b *connectorv1.Event_builder) { b.DedupeKey = new(strings.Repeat("k", 513)) }, reasonKey, true},
+		"no key":               {func(b *connectorv1.Event_builder) { b.DedupeKey = new("") }, reasonKey, false},
+		"long key":             {func(b *connectorv1.Event_builder) { b.DedupeKey = new(strings.Repeat("k", 513)) }, reasonKey, false},
 		"no address":           {func(b *connectorv1.Event_builder) { b.Addresses = nil }, reasonAddress, false},
 		"many addresses": {func(b *connectorv1.Event_builder) {
 			for range 20 {
@@ -260,8 +260,15 @@ func TestEventRules(t *testing.T) {
 			if why != c.why || (got == nil) != c.gone {
 				t.Fatalf("got %+v, %q", got, why)
 			}
-			if got != nil && (got.Type != model.UnsupportedReceived || got.Kind != "invalid_"+string(c.why) || got.DedupeKey != "k" || got.Message != nil) {
+			if got == nil {
+				return
+			}
+			if got.Type != model.UnsupportedReceived || got.Kind != "invalid_"+string(c.why) || got.Message != nil {
 				t.Errorf("stand-in is %+v", got)
+			}
+			again, _ := eventIn(in.Build(), anyAccount)
+			if again.DedupeKey != got.DedupeKey || (c.why == reasonKey) == (got.DedupeKey == "k") || len(got.DedupeKey) > maxDedupeKey {
+				t.Errorf("it is known as %q, and told again as %q", got.DedupeKey, again.DedupeKey)
 			}
 		})
 	}

@@ -73,7 +73,7 @@ func (h *Host) newSupervisor(spec Spec) *supervisor {
 		accounts: make(map[model.AccountID]AccountSettings),
 		tally:    new(tally),
 	}
-	if h.opts.Recall != nil && !spec.Disabled {
+	if h.opts.Recall != nil { // one that is disabled is away, too
 		if desc, ok := h.opts.Recall(spec.ID); ok {
 			desc.Recalled = true
 			s.desc = &desc
