@@ -27,6 +27,12 @@ func (s *server[C, A]) Send(ctx context.Context, req *connectorv1.SendRequest) (
 	if len(delivery.To) == 0 || delivery.Message == nil {
 		return nil, status.Error(codes.InvalidArgument, "a delivery needs a contact and a message")
 	}
+	if !delivery.SendUntil.IsZero() {
+		// The hub waits a little longer, for the outcome.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, delivery.SendUntil)
+		defer cancel()
+	}
 	try := attempt.New(delivery.SendUntil)
 	sent, err := s.connector.Send(a.value, attempt.NewContext(ctx, try), delivery)
 	outcome := sentOut(sent)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -35,6 +36,10 @@ func TestEcho(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		if r.Header.Get("X-Echo-Signature") != sign(body) {
 			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		if strings.Contains(string(body), "silence") {
+			<-r.Context().Done()
 			return
 		}
 		sent <- string(body)
@@ -97,6 +102,15 @@ func TestEcho(t *testing.T) {
 		must(t, syscall.Kill(h.StatusOf("echo").PID, syscall.SIGKILL))
 		h.awaitState(t, "echo", StateRunning, n+2)
 		story()
+	}
+	// How an attempt ended that its provider let run out, the connector tells.
+	until := time.Now().Add(300 * time.Millisecond)
+	outcome, err := h.Send(testContext(t), "echo", Delivery{
+		AccountID: "echo-account", To: []model.Address{{Kind: "echo", Value: "ada"}}, Attempt: 1, SendUntil: until,
+		Message: &model.Message{ID: "msg_2", Author: model.CSR, Content: &model.Content{Type: model.ContentText, Text: "silence"}},
+	})
+	if err != nil || outcome.Kind != Unknown || outcome.Code == "connector_fault" {
+		t.Errorf("a silent provider gave %+v, %v", outcome, err)
 	}
 	// A polite end: the connector drains and leaves by itself.
 	must(t, h.Remove(testContext(t), "echo"))

@@ -83,7 +83,8 @@ func badConnector(vice string) sdk.Plugin {
 				body += rand.Text()
 			}
 			if vice == "has its own client" {
-				request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.URL, strings.NewReader(body))
+				late := context.WithoutCancel(ctx) // else it would end in time
+				request, err := http.NewRequestWithContext(late, http.MethodPost, a.URL, strings.NewReader(body))
 				if err != nil {
 					return sent, err
 				}

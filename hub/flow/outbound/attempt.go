@@ -262,12 +262,16 @@ func outcomeLabel(out pluginhost.Outcome, asked bool) telemetry.AttemptOutcome {
 	return telemetry.AttemptOutcome(out.Kind)
 }
 
+// tellTime is what a connector gets beyond an attempt's time to say how it
+// ended: a provider that does not answer is no fault of the connector's.
+const tellTime = time.Second
+
 // send makes the attempt. Asked is false when the connector could not be
 // asked: then nothing was sent, and it is no attempt.
 func (r *runner) send(ctx context.Context, acct accounts.Account, msg store.Outbound, claim store.Claim) (out pluginhost.Outcome, asked bool) {
 	// Once the claim stands the attempt runs its time: a hub that closes waits
 	// for it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claim.SendUntil.Sub(r.o.Now()))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claim.SendUntil.Sub(r.o.Now())+tellTime)
 	defer cancel()
 	view := msg.View()
 	out, err := r.o.Connectors.Send(ctx, acct.Plugin, pluginhost.Delivery{
