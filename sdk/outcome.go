@@ -17,7 +17,7 @@ type Delivery struct {
 	// SendUntil is the instant after which the message must not reach the
 	// provider, because another hub may be deciding about it. providerhttp
 	// checks it right before a request; code with a transport of its own has
-	// to. Zero means no such instant.
+	// to. The context of Send ends then. Zero means no such instant.
 	SendUntil time.Time
 }
 
