@@ -63,7 +63,7 @@ function Entry({conversation: c, selected, unread, typing, onPick}) {
   const last = c.last_message;
   return (
     <li>
-      <button type="button" ref={button} class={unread ? 'entry unread' : 'entry'} aria-current={selected ? 'true' : undefined} onClick={onPick}>
+      <button type="button" ref={button} data-id={c.id} class={unread ? 'entry unread' : 'entry'} aria-current={selected ? 'true' : undefined} onClick={onPick}>
         <span class="channel-mark" title={channelName(c.channel)}><Icon name={channelIcon(c.channel)} /><span class="sr">{channelName(c.channel)}, </span></span>
         <span class="entry-top">
           <span class="entry-name">{nameOf(c.contact)}</span>

@@ -1,6 +1,9 @@
 import {useLayoutEffect, useRef} from 'preact/hooks';
 import {Icon} from './icons.jsx';
 
+/** The text of a message that was taken back, before what is being written: neither is lost. */
+export function withDraft(text, draft) { return draft.trim() ? `${text}\n${draft}` : text; }
+
 /**
  * The line one writes on. It grows to five lines; Enter sends, Shift+Enter breaks; Enter that ends an input method's
  * composition only ends that. The text lives with the caller, so that a draft survives what the caller does.

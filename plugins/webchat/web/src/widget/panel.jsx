@@ -1,5 +1,5 @@
 import {useEffect, useLayoutEffect, useRef, useState} from 'preact/hooks';
-import {Composer} from '../shared/composer.jsx';
+import {Composer, withDraft} from '../shared/composer.jsx';
 import {DropHint, useFileDrop} from '../shared/drop.jsx';
 import {FilePicker} from '../shared/files.jsx';
 import {Thread} from '../shared/thread.jsx';
@@ -25,8 +25,9 @@ export function Panel({session, settings, open, onClose}) {
 
   const messages = toMessages(state, {
     edit: (id) => {
-      setDraft(session.takeBack(id));
-      field.current.focus();
+      setDraft(withDraft(session.takeBack(id), draft));
+      if (ended) setAnew(true);
+      field.current?.focus();
     },
     again: (id) => session.again(id),
     discard: (id) => {
