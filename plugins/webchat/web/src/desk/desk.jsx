@@ -21,17 +21,26 @@ function Opened({store}) {
   const [filter, setFilter] = useState('all');
   const [help, setHelp] = useState(false);
   const [details, setDetails] = useState(false);
+  const opener = useRef(null);
   const search = useRef(null);
   const reply = useRef(null);
   const shown = shownOf(state, query, filter);
   const selected = state.selected ? store.find(state.selected) : null;
   const columns = useRef(null);
-  // The conversation whose row is to be focused once it is drawn: that of one who walks through the list.
+  // The conversation whose row is to be focused once it is drawn: for one who walks through the list, or comes back to it.
   const row = useRef(null);
   useLayoutEffect(() => {
     if (row.current) columns.current?.querySelector(`[data-id="${CSS.escape(row.current)}"]`)?.focus({preventScroll: true});
     row.current = null;
   });
+  const back = () => {
+    row.current = state.selected;
+    store.select(null);
+  };
+  const closeDetails = () => {
+    setDetails(false);
+    opener.current.focus();
+  };
   const step = (by) => {
     const index = shown.findIndex((c) => c.id === state.selected);
     const next = shown[index < 0 ? 0 : index + by];
@@ -60,12 +69,12 @@ function Opened({store}) {
       <div class="middle">
         <Link state={state} />
         {selected
-          ? <Conversation key={selected.id} store={store} state={state} conversation={selected} field={reply} quiet={row.current !== null} details={details} onDetails={() => setDetails(!details)} onBack={() => store.select(null)} />
+          ? <Conversation key={selected.id} store={store} state={state} conversation={selected} field={reply} quiet={row.current !== null} details={details} opener={opener} onDetails={() => setDetails(!details)} onBack={back} />
           : <Blank icon="chat" title={state.list?.length === 0 ? 'Nobody has written yet' : 'No conversation chosen'}>
               {state.list?.length === 0 ? 'Write something in the chat on the customer’s side; it appears here.' : <>Choose one on the left, or press <kbd>j</kbd>.</>}
             </Blank>}
       </div>
-      {selected && <Contact conversation={selected} context={state.contexts[selected.id]} onClose={() => setDetails(false)} />}
+      {selected && <Contact conversation={selected} context={state.contexts[selected.id]} open={details} onClose={closeDetails} />}
       {help && <Help onClose={() => setHelp(false)} />}
     </div>
   );

@@ -33,6 +33,10 @@ export function Thread({messages, notices, typing, label, busy, locale, above, o
     el.scrollTop = el.scrollHeight;
     bottom(true);
   };
+  const jump = () => {
+    toBottom();
+    focusOn(newest.key); // the button goes away
+  };
   const incoming = messages.findLast((m) => !m.own)?.key;
   const written = messages.findLast((m) => m.pending)?.key;
   const drawn = useRef({});
@@ -50,6 +54,8 @@ export function Thread({messages, notices, typing, label, busy, locale, above, o
     return () => observer.disconnect();
   }, []);
 
+  const focusOn = (key) => scroller.current.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+
   const onScroll = () => {
     const el = scroller.current;
     const at = el.scrollHeight - el.scrollTop - el.clientHeight < 32;
@@ -63,7 +69,7 @@ export function Thread({messages, notices, typing, label, busy, locale, above, o
     event.preventDefault();
     event.stopPropagation();
     setCurrent(next.key);
-    scroller.current.querySelector(`[data-key="${CSS.escape(next.key)}"]`)?.focus();
+    focusOn(next.key);
   };
 
   return (
@@ -79,7 +85,7 @@ export function Thread({messages, notices, typing, label, busy, locale, above, o
           {typing && <div class="typing" key="typing"><span class="sr">{typing}</span><i /><i /><i /></div>}
         </div>
       </div>
-      {behind && <button type="button" class="button jump" onClick={toBottom}><Icon name="down" />New messages</button>}
+      {behind && <button type="button" class="button jump" onClick={jump}><Icon name="down" />New messages</button>}
     </div>
   );
 }
