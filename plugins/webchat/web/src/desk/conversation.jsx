@@ -57,7 +57,7 @@ export function Conversation({store, state, conversation: c, field, quiet, detai
       <header class="conversation-head">
         <button type="button" class="icon-button to-list" aria-label="Back to the list" onClick={onBack}><Icon name="back" class="flip" /></button>
         <div class="conversation-title">
-          <h2>{nameOf(c.contact)}</h2>
+          <h2><bdi>{nameOf(c.contact)}</bdi></h2>
           <p>{channelName(c.channel)} · {c.account_id} · <span class={`state ${c.state}`}>{c.state === 'ended' ? 'Ended' : 'Open'}</span></p>
         </div>
         {c.state === 'open' && <button type="button" class="icon-button" ref={ender} aria-label="End conversation" title="End conversation" onClick={() => setAsking(true)}><Icon name="end" class="flip" /></button>}

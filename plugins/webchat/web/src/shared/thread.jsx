@@ -40,9 +40,19 @@ export function Thread({messages, notices, typing, label, busy, locale, above, o
   const incoming = messages.findLast((m) => !m.own)?.key;
   const written = messages.findLast((m) => m.pending)?.key;
   const drawn = useRef({});
+  const oldest = messages[0]?.key;
+  const topOf = (key) => scroller.current?.querySelector(`[data-key="${CSS.escape(key)}"]`)?.getBoundingClientRect().top;
+  // Older messages come in above the one that was the oldest: it stays where it is, and so does what is being read.
+  const held = drawn.current.oldest;
+  const before = held && held !== oldest ? topOf(held) : undefined;
+  useLayoutEffect(() => {
+    const after = before === undefined || atBottom.current ? undefined : topOf(held);
+    if (after !== undefined) scroller.current.scrollTop += after - before;
+    drawn.current.oldest = oldest;
+  }, [oldest]);
   useLayoutEffect(() => {
     const news = {incoming: incoming !== drawn.current.incoming, written: written && written !== drawn.current.written};
-    drawn.current = {incoming, written};
+    drawn.current = {...drawn.current, incoming, written};
     // One's own words are always worth going down for.
     if (atBottom.current || news.written) toBottom();
     else if (news.incoming) setBehind(true);
@@ -106,7 +116,7 @@ function Row({message: m, first, last, locale, active, newest, onFocus}) {
       </div>
       {m.status && (last || bad) && (
         <p class={`mark ${m.status}${newest || bad ? ' plain' : ''}`}>
-          <span class="words">{m.statusWord}{m.action && <> {m.action}</>}</span>
+          <span class="words">{m.statusWord}{m.action && <> <span class="actions">{m.action}</span></>}</span>
           <Tick status={m.status} />
         </p>
       )}
