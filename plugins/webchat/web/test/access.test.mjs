@@ -183,7 +183,10 @@ test('what goes away hands the focus on: the desk', async () => {
     await page.keyboard.press(leave);
     await focused(end, `what opened the question, after ${leave}`);
   }
-  await conversation.locator('.thread-scroll').evaluate((el) => { el.scrollTop = 0; });
+  await conversation.locator('.thread-scroll').evaluate((el) => new Promise((done) => {
+    el.addEventListener('scroll', done, {once: true});
+    el.scrollTop = 0;
+  }));
   await say(panel, 'the newest');
   const jump = conversation.getByRole('button', {name: 'New messages'});
   await jump.focus();
