@@ -80,7 +80,6 @@ export class DevHub {
   send(conversation, content, attachments, key) {
     const known = this.#sends.get(key);
     if (known) return known;
-    this.#session(conversation);
     const message = {id: id('msg_'), direction: 'outbound', author: 'csr', content, status: 'sent', created_at: this.#commitTime(conversation)};
     if (attachments?.length) message.attachments = attachments.map((named) => told(this.files.get(named)));
     this.#sends.set(key, message);

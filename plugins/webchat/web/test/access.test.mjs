@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {readFile} from 'node:fs/promises';
 import {createRequire} from 'node:module';
 import {test} from 'node:test';
-import {attach, drag, expectTexts, open, openPanel, pick, reply, say, settle, setUp, unique} from './harness.mjs';
+import {allSent, attach, drag, expectTexts, open, openPanel, pick, reply, say, settle, setUp, unique, wire} from './harness.mjs';
 
 const world = setUp();
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -123,6 +123,118 @@ test('the desk answers to its keys', async () => {
     document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: '/', bubbles: true, composed: true, cancelable: true}));
     return el === document.activeElement;
   }), 'the key behind the dialog was lost');
+  await close();
+});
+
+const focused = (locator, what) => settle(() => locator.evaluate((el) => el.getRootNode().activeElement === el), () => `the focus is not on ${what}`);
+
+test('what goes away hands the focus on: the widget', async () => {
+  const context = await world.browser.newContext({viewport: {width: 1440, height: 900}, reducedMotion: 'reduce', locale: 'en-GB'});
+  const line = await wire(context);
+  const {page, close} = await open(world, {context});
+  const panel = await openPanel(page);
+  const field = panel.getByRole('textbox', {name: 'Message'});
+  const text = unique('Focus');
+  const starter = panel.getByRole('button', {name: 'Where is my order?'});
+  await starter.focus();
+  await starter.press('Enter');
+  await focused(panel, 'the panel, in the place of the sentence to begin with');
+  await say(panel, text);
+  await panel.getByRole('button', {name: 'End conversation'}).click();
+  await page.keyboard.press('Escape');
+  await focused(field, 'the field, behind the question');
+  await page.keyboard.press('Escape');
+  await panel.waitFor({state: 'hidden'});
+
+  await openPanel(page);
+  const conversation = await pick(page, text);
+  await conversation.locator('.bubble').first().waitFor();
+  await field.focus();
+  // The other side ends it, from elsewhere.
+  const id = (await page.evaluate(async (token) => (await (await fetch('/v1/conversations', {headers: {Authorization: `Bearer ${token}`}})).json()).data, world.server.token)).find((c) => c.last_message.content.text === text).id;
+  await page.evaluate(([token, at]) => fetch(`/v1/conversations/${at}/end`, {method: 'POST', body: '{}', headers: {Authorization: `Bearer ${token}`, 'Content-Type': 'application/json'}}), [world.server.token, id]);
+  await panel.getByRole('button', {name: 'Start a new conversation'}).waitFor();
+  await focused(panel, 'the panel, after the end');
+  await panel.getByRole('button', {name: 'Start a new conversation'}).click();
+  await focused(field, 'the field of a new conversation');
+  line.refuse = 4003;
+  line.cut(4003);
+  await panel.getByText('Chat is not available on this page.').waitFor();
+  await focused(panel, 'the panel, after it was refused');
+  await page.keyboard.press('Escape');
+  await panel.waitFor({state: 'hidden'});
+  await close();
+});
+
+test('what goes away hands the focus on: the desk', async () => {
+  const {page, close} = await open(world);
+  const panel = await openPanel(page);
+  const text = unique('Focus');
+  for (let i = 0; i < 12; i++) await say(panel, `${text}\nand\nmore ${i}`);
+  await allSent(panel);
+  const conversation = await pick(page, text);
+  await conversation.locator('.bubble', {hasText: 'more 11'}).waitFor();
+  const field = conversation.getByRole('textbox');
+  const end = conversation.locator('.conversation-head').getByRole('button', {name: 'End conversation'});
+  for (const leave of ['Enter', 'Escape']) {
+    await end.focus();
+    await end.press('Enter');
+    await focused(conversation.getByRole('button', {name: 'Keep it open'}), 'the question');
+    await page.keyboard.press(leave);
+    await focused(end, `what opened the question, after ${leave}`);
+  }
+  await conversation.locator('.thread-scroll').evaluate((el) => new Promise((done) => {
+    el.addEventListener('scroll', done, {once: true});
+    el.scrollTop = 0;
+  }));
+  await say(panel, 'the newest');
+  const jump = conversation.getByRole('button', {name: 'New messages'});
+  await jump.focus();
+  await jump.press('Enter');
+  await focused(conversation.locator('.bubble', {hasText: 'the newest'}), 'the newest message');
+  await end.click();
+  await conversation.locator('.ask .danger').focus();
+  await page.keyboard.press('Enter');
+  await focused(field, 'the reply, after the end');
+  await close();
+
+  const phone = await open(world, {size: {width: 390, height: 844}});
+  await phone.page.getByRole('button', {name: 'Desk', exact: true}).click();
+  const row = phone.page.locator('.entry').first();
+  await row.click();
+  const contact = phone.page.getByRole('button', {name: 'Contact', exact: true});
+  for (const leave of ['Enter', 'Escape']) {
+    await contact.focus();
+    await contact.press('Enter');
+    await focused(phone.page.getByRole('button', {name: 'Close contact'}), 'the way out of the contact');
+    await phone.page.keyboard.press(leave);
+    await focused(contact, `what opened the contact, after ${leave}`);
+    await phone.page.locator('.contact').waitFor({state: 'hidden'});
+  }
+  await phone.page.getByRole('button', {name: 'Back to the list'}).press('Enter');
+  await focused(row, 'the row one came from');
+  await phone.close();
+});
+
+test('on touch everything on the desk is at least 44 px high', async () => {
+  const {page, close} = await open(world, {size: {width: 390, height: 844}, hasTouch: true, isMobile: true});
+  const panel = await openPanel(page);
+  const text = unique('Touch');
+  await say(panel, text);
+  await allSent(panel);
+  await panel.getByRole('button', {name: 'Close chat'}).click();
+  await page.getByRole('button', {name: 'Desk', exact: true}).click();
+  const small = () => page.locator('.desk button').evaluateAll((all) => all.map((el) => [el.ariaLabel || el.textContent, el.getBoundingClientRect()])
+    .filter(([, box]) => box.width > 0 && (box.height < 44 || box.width < 44)).map(([name]) => name));
+  await page.locator('.entry').first().waitFor();
+  assert.deepEqual(await small(), []);
+  const conversation = await pick(page, text);
+  await page.route('**/v1/messages', (route) => route.fulfill({status: 422, contentType: 'application/problem+json', body: '{"title":"Invalid","status":422}'}));
+  await reply(conversation, 'refused');
+  await attach(conversation, {name: 'page.txt', text: 'x'});
+  await conversation.getByRole('button', {name: 'Edit'}).waitFor();
+  await conversation.getByRole('button', {name: 'Remove'}).waitFor();
+  assert.deepEqual(await small(), []);
   await close();
 });
 

@@ -49,6 +49,53 @@ test('one tag is enough on a foreign page, under its strict policy and whatever 
   await close();
 });
 
+test('rules of the page for every element neither hide the widget nor restyle it', async () => {
+  const {page, errors, close} = await shop(
+    (hub) => `<script src="${hub}/chat/demo/widget.js" async></script>`,
+    '* { letter-spacing: 9px; text-transform: uppercase; visibility: hidden } div:empty { display: none !important } div { border: 9px solid red; padding: 9px; opacity: .1 } h1 { visibility: visible }',
+  );
+  const panel = await openPanel(page);
+  const styles = (locator) => locator.evaluate((el) => {
+    const style = getComputedStyle(el);
+    return [style.display, style.borderTopWidth, style.padding, style.letterSpacing, style.textTransform, style.opacity];
+  });
+  assert.deepEqual(await styles(page.locator('body > div')), ['block', '0px', '0px', 'normal', 'none', '1']);
+  assert.deepEqual(await panel.evaluate((el) => {
+    const style = getComputedStyle(el);
+    return [style.letterSpacing, style.textTransform, style.fontSize, style.colorScheme, style.color];
+  }), ['normal', 'none', '15px', 'light', 'rgb(21, 32, 43)']);
+  await page.emulateMedia({colorScheme: 'dark'});
+  assert.equal(await panel.evaluate((el) => getComputedStyle(el).colorScheme), 'dark');
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test('the focus is seen whatever the accent, also when the theme changes', async () => {
+  const {page, close} = await shop((hub) => `<script src="${hub}/chat/demo/widget.js" async data-accent="#0b3d91"></script>`);
+  const panel = await openPanel(page);
+  const ring = () => panel.getByRole('textbox').evaluate((el) => getComputedStyle(el.parentElement).borderColor);
+  assert.equal(await ring(), 'rgb(11, 61, 145)');
+  await page.emulateMedia({colorScheme: 'dark'});
+  assert.notEqual(await ring(), 'rgb(11, 61, 145)');
+  assert.equal(await panel.locator('.logo').evaluate((el) => getComputedStyle(el).backgroundColor), 'rgb(11, 61, 145)', 'what is filled keeps the accent');
+  await close();
+});
+
+test('a panel that does not load is told of, and comes with another try', async () => {
+  const {page, close} = await shop((hub) => `<script src="${hub}/chat/demo/widget.js" async></script>`);
+  await page.route(/panel-/, (route) => route.abort());
+  await page.getByRole('button', {name: 'Open chat'}).click();
+  const launcher = page.getByRole('button', {name: 'The chat could not be loaded. Try again.'});
+  await launcher.waitFor();
+  assert.equal(await launcher.locator('.badge').textContent(), '!');
+  await page.unroute(/panel-/);
+  await launcher.click();
+  await page.getByRole('dialog').waitFor();
+  await page.getByRole('button', {name: 'Close chat', expanded: true}).waitFor();
+  assert.equal(await page.locator('.badge').textContent(), '');
+  await close();
+});
+
 test('the tag twice is one launcher, and the panel comes only when asked for', async () => {
   const {page, close} = await shop((hub) => `<script src="${hub}/chat/demo/widget.js"></script>`.repeat(2));
   const loaded = [];

@@ -108,6 +108,38 @@ test('either side ends the conversation and the next message begins anew', async
   await close();
 });
 
+test('earlier messages come in above, and what is being read stays where it is', async () => {
+  const {page, close} = await open(world);
+  const panel = await openPanel(page);
+  const text = unique('Many');
+  await say(panel, text);
+  await allSent(panel);
+  // The page holds all fifty the hub gives at a time, and the hub has more: as after weeks of talk.
+  const at = (n) => new Date(Date.UTC(2026, 0, 5, 9, n)).toISOString();
+  const all = Array.from({length: 120}, (_, i) => ({id: `msg_old${i}`, direction: i % 3 ? 'inbound' : 'outbound', author: i % 3 ? 'customer' : 'csr', status: 'read', content: {type: 'text', text: `line ${i}`}, created_at: at(i)}));
+  await page.route('**/v1/conversations/*/messages?**', (route) => {
+    const end = Number(new URL(route.request().url()).searchParams.get('cursor')) || all.length;
+    const start = Math.max(0, end - 50);
+    return route.fulfill({json: {data: all.slice(start, end).reverse(), next_cursor: start > 0 ? String(start) : ''}});
+  });
+  const conversation = await pick(page, text);
+  const scroller = conversation.locator('.thread-scroll');
+  const more = conversation.getByRole('button', {name: 'Show earlier messages'});
+  // At the very top, and a little further down, where the browser may hold the place by itself.
+  for (const [top, oldest, next] of [[0, 70, 20], [40, 20, 0]]) {
+    const bubble = conversation.locator(`[data-key="msg_old${oldest}"]`);
+    await bubble.waitFor();
+    await scroller.evaluate((el, to) => { el.scrollTop = to; }, top);
+    await settle(() => scroller.evaluate((el, to) => el.scrollTop === to, top));
+    const before = await bubble.evaluate((el) => el.getBoundingClientRect().top);
+    await more.evaluate((el) => el.click());
+    await conversation.locator(`[data-key="msg_old${next}"]`).waitFor();
+    const after = await bubble.evaluate((el) => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(() => done(el.getBoundingClientRect().top))); }));
+    assert.ok(Math.abs(after - before) < 2, `from ${top}, line ${oldest} moved from ${before} to ${after}`);
+  }
+  await close();
+});
+
 test('text is only ever text', async () => {
   const {page, complaints, close} = await open(world);
   const panel = await openPanel(page);

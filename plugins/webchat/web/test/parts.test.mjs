@@ -6,7 +6,7 @@ import {grouped} from '../src/shared/grouping.js';
 import {browserOf, rowsOf} from '../src/desk/context.js';
 import {cookiesOf, dataOf} from '../src/widget/context.js';
 import {Outbox} from '../src/widget/outbox.js';
-import {inkOn, readSettings} from '../src/widget/settings.js';
+import {inkOn, lineOn, readSettings} from '../src/widget/settings.js';
 import {VisitorStorage} from '../src/widget/storage.js';
 import {tickOf, unreadOf, withMessage} from '../src/widget/thread.js';
 
@@ -93,6 +93,21 @@ test('settings take what makes sense and nothing else', () => {
   assert.deepEqual(settings.starters, ['a', 'b', 'c', 'd']);
   assert.equal(inkOn('#fff'), '#000000');
   assert.equal(inkOn('#0b6e7f'), '#ffffff');
+});
+
+test('a line in the accent can be told from its ground, in both themes', () => {
+  const light = ['#f5f7f8', '#15202b'];
+  const dark = ['#182026', '#e8edf0'];
+  assert.equal(lineOn('#0b6e7f', ...light), 'rgb(11 110 127)', 'what is plain enough stays');
+  for (const [hex, theme] of [['#ffd400', light], ['#fff', light], ['#0b3d91', dark], ['#000', dark]]) {
+    const line = lineOn(hex, ...theme).match(/\d+/g).map((c) => Number(c) / 255);
+    const ground = [1, 3, 5].map((i) => parseInt(theme[0].slice(i, i + 2), 16) / 255);
+    const [a, b] = [line, ground].map((parts) => {
+      const [red, green, blue] = parts.map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+      return 0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05;
+    });
+    assert.ok(Math.max(a / b, b / a) >= 3, `${hex} on ${theme[0]}`);
+  }
 });
 
 test('of cookies those that are named go, as they are spelled, as far as there is room', () => {

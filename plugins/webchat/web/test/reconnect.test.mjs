@@ -194,8 +194,11 @@ test('a refused origin stops the widget and says so', async () => {
   const line = await wire(context);
   line.refuse = 4003;
   const {page, close} = await open(world, {context, desk: false});
-  await openPanel(page);
-  await page.getByText('Chat is not available on this page.').waitFor();
+  await page.getByRole('button', {name: /^Open chat/}).click();
+  const panel = page.getByRole('dialog');
+  await panel.getByText('Chat is not available on this page.').waitFor();
+  assert.equal(await panel.getByRole('textbox').count(), 0);
+  assert.equal(await panel.getByText('Hello. What can we do for you?').count(), 0);
   const opened = line.opened;
   await page.evaluate(() => window.dispatchEvent(new Event('online')));
   assert.equal(line.opened, opened);

@@ -1,14 +1,19 @@
+import {useLayoutEffect, useRef} from 'preact/hooks';
 import {instantOf} from '../shared/clock.js';
 import {Icon} from '../shared/icons.jsx';
 import {channelIcon, channelName, kindName, masked, nameOf} from './address.js';
 import {browserOf, pageOf, rowsOf} from './context.js';
 
-/** The right column: whom one talks to, and where. Addresses stay masked. */
-export function Contact({conversation: c, context, onClose}) {
+/** The right column: whom one talks to, and where. Addresses stay masked. `open`: where there is no room for it, it lies above the rest. */
+export function Contact({conversation: c, context, open, onClose}) {
+  const close = useRef(null);
+  useLayoutEffect(() => {
+    if (open) close.current.focus();
+  }, [open]);
   const addresses = c.contact?.addresses?.length ? c.contact.addresses : c.contact?.address ? [{kind: c.contact.address_kind, value: c.contact.address}] : [];
   return (
-    <aside class="contact" aria-label="Contact">
-      <button type="button" class="icon-button contact-close" aria-label="Close contact" onClick={onClose}><Icon name="close" /></button>
+    <aside class="contact" aria-label="Contact" onKeyDown={(event) => { if (open && event.key === 'Escape') onClose(); }}>
+      <button type="button" class="icon-button contact-close" ref={close} aria-label="Close contact" onClick={onClose}><Icon name="close" /></button>
       <div class="contact-top">
         <span class="contact-mark"><Icon name="person" /></span>
         <h2>{nameOf(c.contact)}</h2>

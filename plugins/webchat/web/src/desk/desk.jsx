@@ -1,4 +1,4 @@
-import {useEffect, useRef, useState} from 'preact/hooks';
+import {useEffect, useLayoutEffect, useRef, useState} from 'preact/hooks';
 import {Icon} from '../shared/icons.jsx';
 import {Contact} from './contact.jsx';
 import {Conversation} from './conversation.jsx';
@@ -21,14 +21,37 @@ function Opened({store}) {
   const [filter, setFilter] = useState('all');
   const [help, setHelp] = useState(false);
   const [details, setDetails] = useState(false);
+  const opener = useRef(null);
   const search = useRef(null);
   const reply = useRef(null);
   const shown = shownOf(state, query, filter);
   const selected = state.selected ? store.find(state.selected) : null;
+  const columns = useRef(null);
+  // The conversation whose row is to be focused once it is drawn: for one who walks through the list, or comes back to it.
+  const row = useRef(null);
+  useLayoutEffect(() => {
+    if (row.current) columns.current?.querySelector(`[data-id="${CSS.escape(row.current)}"]`)?.focus({preventScroll: true});
+    row.current = null;
+  });
+  const back = () => {
+    row.current = state.selected;
+    store.select(null);
+  };
+  const closeDetails = () => {
+    setDetails(false);
+    opener.current.focus();
+  };
+  const step = (by) => {
+    const index = shown.findIndex((c) => c.id === state.selected);
+    const next = shown[index < 0 ? 0 : index + by];
+    if (!next) return;
+    row.current = next.id;
+    store.select(next.id);
+  };
 
   useKeys({
-    j: () => step(store, shown, state.selected, 1),
-    k: () => step(store, shown, state.selected, -1),
+    j: () => step(1),
+    k: () => step(-1),
     r: () => reply.current?.focus(),
     '/': () => search.current.focus(),
     '?': () => setHelp(true),
@@ -41,17 +64,17 @@ function Opened({store}) {
     );
   }
   return (
-    <div class={selected ? 'columns has-thread' : 'columns'} data-details={details && selected ? '' : undefined}>
+    <div ref={columns} class={selected ? 'columns has-thread' : 'columns'} data-details={details && selected ? '' : undefined}>
       <List store={store} state={state} shown={shown} query={query} filter={filter} onQuery={setQuery} onFilter={setFilter} search={search} onHelp={() => setHelp(true)} />
       <div class="middle">
         <Link state={state} />
         {selected
-          ? <Conversation key={selected.id} store={store} state={state} conversation={selected} field={reply} details={details} onDetails={() => setDetails(!details)} onBack={() => store.select(null)} />
+          ? <Conversation key={selected.id} store={store} state={state} conversation={selected} field={reply} quiet={row.current !== null} details={details} opener={opener} onDetails={() => setDetails(!details)} onBack={back} />
           : <Blank icon="chat" title={state.list?.length === 0 ? 'Nobody has written yet' : 'No conversation chosen'}>
               {state.list?.length === 0 ? 'Write something in the chat on the customer’s side; it appears here.' : <>Choose one on the left, or press <kbd>j</kbd>.</>}
             </Blank>}
       </div>
-      {selected && <Contact conversation={selected} context={state.contexts[selected.id]} onClose={() => setDetails(false)} />}
+      {selected && <Contact conversation={selected} context={state.contexts[selected.id]} open={details} onClose={closeDetails} />}
       {help && <Help onClose={() => setHelp(false)} />}
     </div>
   );
@@ -78,13 +101,6 @@ function Link({state}) {
 /** A place with nothing in it yet. */
 export function Blank({icon, title, children}) {
   return <div class="blank"><Icon name={icon} /><h2>{title}</h2><p>{children}</p></div>;
-}
-
-function step(store, shown, selected, by) {
-  if (shown.length === 0) return;
-  const index = shown.findIndex((c) => c.id === selected);
-  const next = index < 0 ? shown[0] : shown[Math.min(shown.length - 1, Math.max(0, index + by))];
-  store.select(next.id);
 }
 
 function useStore(store) {

@@ -28,10 +28,12 @@ export function List({store, state, shown, query, filter, onQuery, onFilter, sea
         <button type="button" class="icon-button" aria-label="Keys" title="Keys (?)" onClick={onHelp}><Icon name="help" /></button>
       </header>
       <label class="search">
-        <Icon name="search" /><span class="sr">Search conversations</span>
-        <input ref={search} type="search" value={query} placeholder="Search" autoComplete="off" onInput={(e) => onQuery(e.currentTarget.value)}
+        <Icon name="search" />
+        <input ref={search} type="search" aria-label="Search conversations" value={query} placeholder="Search" autoComplete="off" onInput={(e) => onQuery(e.currentTarget.value)}
           onKeyDown={(e) => { if (e.key === 'Escape') { onQuery(''); e.currentTarget.blur(); } }} />
-        <kbd aria-hidden="true">/</kbd>
+        {query
+          ? <button type="button" class="icon-button" aria-label="Clear the search" onClick={() => { onQuery(''); search.current.focus(); }}><Icon name="close" /></button>
+          : <kbd aria-hidden="true">/</kbd>}
       </label>
       <div class="filters" role="group" aria-label="Show">
         {filters.map(([id, text]) => <button type="button" key={id} aria-pressed={filter === id ? 'true' : 'false'} onClick={() => onFilter(id)}>{text}</button>)}
@@ -63,10 +65,10 @@ function Entry({conversation: c, selected, unread, typing, onPick}) {
   const last = c.last_message;
   return (
     <li>
-      <button type="button" ref={button} class={unread ? 'entry unread' : 'entry'} aria-current={selected ? 'true' : undefined} onClick={onPick}>
+      <button type="button" ref={button} data-id={c.id} class={unread ? 'entry unread' : 'entry'} aria-current={selected ? 'true' : undefined} onClick={onPick}>
         <span class="channel-mark" title={channelName(c.channel)}><Icon name={channelIcon(c.channel)} /><span class="sr">{channelName(c.channel)}, </span></span>
         <span class="entry-top">
-          <span class="entry-name">{nameOf(c.contact)}</span>
+          <span class="entry-name"><bdi>{nameOf(c.contact)}</bdi></span>
           {c.last_event_at && <time dateTime={c.last_event_at}>{briefOf(c.last_event_at)}</time>}
         </span>
         <span class="entry-bottom">

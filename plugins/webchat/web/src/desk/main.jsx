@@ -23,5 +23,8 @@ if (store) {
   // A page that comes back into view has been read from that moment on.
   document.addEventListener('visibilitychange', () => store.attend());
   new ResizeObserver(() => store.attend()).observe(place);
+  window.addEventListener('beforeunload', (event) => {
+    if (store.sending.fragile) event.preventDefault();
+  });
   store.start(visible);
 }

@@ -1,13 +1,16 @@
 import {newId} from '../shared/ids.js';
+import {keep, keptNames, keptOf} from './kept.js';
 
 const firstDelay = 1000;
 const maxDelay = 15000;
+const maxAge = 24 * 3600 * 1000;
 
 /**
  * What the CSR has written and the hub has not taken yet, one queue for each conversation, in order. A message keeps
- * its idempotency key through every repeat, so that an answer that was lost on the way doubles nothing.
+ * its idempotency key through every repeat, so that an answer that was lost on the way doubles nothing. Texts outlive a
+ * reload of the tab; the bytes of files do not.
  *
- * An entry is `{key, text, at, file?, progress?, waiting?, failed?, again?}`. A `file` is `{name, size, kind, blob}`, and `{id}` once the
+ * An entry is `{key, text, at, kept?, file?, progress?, waiting?, failed?, again?}`; `kept`: it outlives the page. A `file` is `{name, size, kind, blob}`, and `{id}` once the
  * hub has it; `again` says that a new try may help.
  */
 export class Sending {
@@ -26,6 +29,7 @@ export class Sending {
     this.#api = api;
     this.#changed = changed;
     this.#sent = sent;
+    for (const name of keptNames('unsent:')) this.#queues.set(name.slice('unsent:'.length), restored(keptOf(name)));
   }
 
   of(conversationId) { return this.#queues.get(conversationId) || []; }
@@ -41,6 +45,15 @@ export class Sending {
     this.#put(conversation.id, [...this.of(conversation.id), {key: newId(), text: '', file, at: new Date().toISOString(), failed: blob.folder ? 'A folder cannot be sent. Choose the files in it.' : null}]);
     this.#run(conversation);
   }
+
+  /** The conversations that have something to send and nobody who sends it. */
+  idle() { return [...this.#queues.keys()].filter((id) => !this.#busy.has(id) && this.of(id).some((e) => !e.failed)); }
+
+  /** Sends what an earlier page left. */
+  resume(conversation) { this.#run(conversation); }
+
+  /** Whether something waits that is lost with the page. */
+  get fragile() { return [...this.#queues.values()].some((queue) => queue.some((e) => !e.failed && (e.file || !e.kept))); }
 
   /** Tries a refused message again, under its key. */
   again(conversation, key) {
@@ -100,7 +113,21 @@ export class Sending {
   #change(id, key, change) { this.#put(id, this.of(id).map((e) => e.key === key ? {...e, ...change} : e)); }
 
   #put(id, queue) {
-    this.#queues.set(id, queue);
+    const texts = queue.filter((e) => !e.file).map(({key, text, at, failed}) => ({key, text, at, failed}));
+    const kept = keep(`unsent:${id}`, texts.length ? JSON.stringify(texts) : '');
+    this.#queues.set(id, queue.map((e) => e.file ? e : {...e, kept}));
     this.#changed();
+  }
+}
+
+function restored(text) {
+  try {
+    return JSON.parse(text).map((e) => {
+      // Nobody expects yesterday's sentence to go out today without a word.
+      const late = !e.failed && Date.now() - Date.parse(e.at) > maxAge;
+      return {...e, kept: true, failed: late ? 'It was not sent in time.' : e.failed};
+    });
+  } catch {
+    return [];
   }
 }

@@ -144,6 +144,15 @@ export class DeskStore {
       if (this.state.selected) this.#context(this.state.selected);
     }
     this.#set({link: 'live', problem: null, retryAt: 0});
+    this.#resume();
+  }
+
+  // What an earlier page of this tab left unsent goes on, where this token still shows the conversation.
+  async #resume() {
+    for (const id of this.sending.idle()) {
+      if (!this.find(id)) await this.#discover(id);
+      if (this.find(id)) this.sending.resume(this.find(id));
+    }
   }
 
   async #load(id, cursor = '') {
@@ -289,7 +298,7 @@ export class DeskStore {
     const conversation = this.find(id);
     if (!conversation) return;
     const newer = !conversation.last_message || Date.parse(conversation.last_message.created_at) <= Date.parse(last.created_at);
-    if (newer) this.#change(id, {last_message: last, last_event_at: last.created_at, ...(last.direction === 'outbound' ? {state: 'open'} : {})});
+    if (newer) this.#change(id, {last_message: last, last_event_at: last.created_at});
   }
 
   #change(id, change) {

@@ -28,7 +28,7 @@ export function toMessages(conversation, thread, sending, acts, fetches) {
   const waiting = sending.of(conversation.id).map((entry) => ({
     key: entry.key, author: 'csr', own: true, text: entry.text, files: entry.file ? [waitingFile(entry)] : [], at: entry.at, who: authors.csr, pending: !entry.failed, fresh: true,
     status: entry.failed ? 'failed' : 'waiting',
-    statusWord: entry.failed ? `Not sent: ${entry.failed}` : entry.waiting ? 'Kept here; sent when the hub is back' : 'Sending',
+    statusWord: entry.failed ? `Not sent: ${entry.failed}` : entry.waiting ? `Kept ${entry.kept ? 'here' : 'while this page is open'}; sent when the hub is back` : 'Sending',
     action: entry.failed && (
       <><button type="button" class="link-button" onClick={() => acts.again(entry.key)}>Send again</button>{entry.file
         ? <button type="button" class="link-button" onClick={() => acts.drop(entry.key)}>Remove</button>

@@ -44,7 +44,13 @@ function begin() {
       panel = undefined; // a later click tries again
       throw error;
     });
-  const open = () => load().then((p) => p.toggle(), () => { launcher.title = 'The chat could not be loaded. Try again.'; });
+  const open = () => load().then((p) => {
+    launcher.title = '';
+    p.toggle();
+  }, () => {
+    launcher.ariaLabel = launcher.title = 'The chat could not be loaded. Try again.';
+    badge.textContent = '!';
+  });
   launcher.addEventListener('click', open);
 
   let known = false;

@@ -33,12 +33,26 @@ export function Thread({messages, notices, typing, label, busy, locale, above, o
     el.scrollTop = el.scrollHeight;
     bottom(true);
   };
+  const jump = () => {
+    toBottom();
+    focusOn(newest.key); // the button goes away
+  };
   const incoming = messages.findLast((m) => !m.own)?.key;
   const written = messages.findLast((m) => m.pending)?.key;
   const drawn = useRef({});
+  const oldest = messages[0]?.key;
+  const topOf = (key) => scroller.current?.querySelector(`[data-key="${CSS.escape(key)}"]`)?.getBoundingClientRect().top;
+  // Older messages come in above the one that was the oldest: it stays where it is, and so does what is being read.
+  const held = drawn.current.oldest;
+  const before = held && held !== oldest ? topOf(held) : undefined;
+  useLayoutEffect(() => {
+    const after = before === undefined || atBottom.current ? undefined : topOf(held);
+    if (after !== undefined) scroller.current.scrollTop += after - before;
+    drawn.current.oldest = oldest;
+  }, [oldest]);
   useLayoutEffect(() => {
     const news = {incoming: incoming !== drawn.current.incoming, written: written && written !== drawn.current.written};
-    drawn.current = {incoming, written};
+    drawn.current = {...drawn.current, incoming, written};
     // One's own words are always worth going down for.
     if (atBottom.current || news.written) toBottom();
     else if (news.incoming) setBehind(true);
@@ -49,6 +63,8 @@ export function Thread({messages, notices, typing, label, busy, locale, above, o
     observer.observe(scroller.current);
     return () => observer.disconnect();
   }, []);
+
+  const focusOn = (key) => scroller.current.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
 
   const onScroll = () => {
     const el = scroller.current;
@@ -63,7 +79,7 @@ export function Thread({messages, notices, typing, label, busy, locale, above, o
     event.preventDefault();
     event.stopPropagation();
     setCurrent(next.key);
-    scroller.current.querySelector(`[data-key="${CSS.escape(next.key)}"]`)?.focus();
+    focusOn(next.key);
   };
 
   return (
@@ -79,7 +95,7 @@ export function Thread({messages, notices, typing, label, busy, locale, above, o
           {typing && <div class="typing" key="typing"><span class="sr">{typing}</span><i /><i /><i /></div>}
         </div>
       </div>
-      {behind && <button type="button" class="button jump" onClick={toBottom}><Icon name="down" />New messages</button>}
+      {behind && <button type="button" class="button jump" onClick={jump}><Icon name="down" />New messages</button>}
     </div>
   );
 }
@@ -100,7 +116,7 @@ function Row({message: m, first, last, locale, active, newest, onFocus}) {
       </div>
       {m.status && (last || bad) && (
         <p class={`mark ${m.status}${newest || bad ? ' plain' : ''}`}>
-          <span class="words">{m.statusWord}{m.action && <> {m.action}</>}</span>
+          <span class="words">{m.statusWord}{m.action && <> <span class="actions">{m.action}</span></>}</span>
           <Tick status={m.status} />
         </p>
       )}

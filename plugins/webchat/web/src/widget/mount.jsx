@@ -6,7 +6,7 @@ import {PageContext} from './context.js';
 import {Panel} from './panel.jsx';
 import panel from './panel.css';
 import {Session} from './session.js';
-import {inkOn, readSettings} from './settings.js';
+import {inkOn, lineOn, readSettings} from './settings.js';
 import {VisitorStorage} from './storage.js';
 import {words} from './words.js';
 
@@ -24,6 +24,12 @@ export function mount({account, base, script, host, root, launcher, icon, badge}
   if (settings.accent) {
     host.style.setProperty('--ch-accent', settings.accent);
     host.style.setProperty('--ch-on-accent', inkOn(settings.accent));
+    const drawLine = () => {
+      const [ground, ink] = ['--ch-raised', '--ch-ink'].map((name) => getComputedStyle(host).getPropertyValue(name).trim());
+      host.style.setProperty('--ch-accent-line', lineOn(settings.accent, ground, ink));
+    };
+    drawLine();
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawLine);
   }
   if (settings.locale) host.lang = settings.locale;
 

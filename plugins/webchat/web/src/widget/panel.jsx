@@ -1,7 +1,8 @@
 import {useEffect, useLayoutEffect, useRef, useState} from 'preact/hooks';
-import {Composer} from '../shared/composer.jsx';
+import {Composer, withDraft} from '../shared/composer.jsx';
 import {DropHint, useFileDrop} from '../shared/drop.jsx';
 import {FilePicker} from '../shared/files.jsx';
+import {useKeptFocus} from '../shared/keptfocus.js';
 import {Thread} from '../shared/thread.jsx';
 import {Header} from './header.jsx';
 import {EndConfirm, EndedFoot} from './ending.jsx';
@@ -22,11 +23,13 @@ export function Panel({session, settings, open, onClose}) {
   const visible = useInView(panel);
   const field = useRef(null);
   useScreenHeight(panel, open);
+  useKeptFocus(panel, () => panel.current.focus());
 
   const messages = toMessages(state, {
     edit: (id) => {
-      setDraft(session.takeBack(id));
-      field.current.focus();
+      setDraft(withDraft(session.takeBack(id), draft));
+      if (ended) setAnew(true);
+      field.current?.focus();
     },
     again: (id) => session.again(id),
     discard: (id) => {
@@ -52,10 +55,14 @@ export function Panel({session, settings, open, onClose}) {
     if (anew) field.current.focus();
   }, [anew]);
 
+  const keepOn = () => {
+    setAsking(false);
+    field.current?.focus();
+  };
   const onKeyDown = (event) => {
     if (event.key === 'Escape' && !event.isComposing) {
       event.stopPropagation();
-      if (asking) setAsking(false);
+      if (asking) keepOn();
       else onClose();
     } else if (event.key === 'Tab') {
       keepFocusInside(panel.current, event);
@@ -73,22 +80,22 @@ export function Panel({session, settings, open, onClose}) {
   };
   const refused = state.phase === 'refused';
   const {over, handlers} = useFileDrop(state.files && !ended && !refused ? attach : null);
-  const fresh = state.ready && messages.length === 0;
+  const fresh = state.ready && messages.length === 0 && !refused;
 
   return (
     <section class="panel" ref={panel} role="dialog" aria-label={settings.title} tabIndex={-1} hidden={!open} onKeyDown={onKeyDown} {...handlers}>
-      <Header settings={settings} canEnd={state.session === 'open' && !state.ending} onEnd={() => setAsking(true)} onClose={onClose} />
+      <Header settings={settings} canEnd={state.session === 'open' && !state.ending && !refused} onEnd={() => setAsking(true)} onClose={onClose} />
       <Strip state={state} />
-      {fresh || refused
-        ? <Welcome settings={settings} disabled={refused} onPick={say} />
-        : <Thread messages={messages} notices={toNotices(state)} typing={state.typing && (words.typing[state.typing] || words.typing.csr)}
+      {fresh
+        ? <Welcome settings={settings} onPick={say} />
+        : !(refused && messages.length === 0) && <Thread messages={messages} notices={toNotices(state)} typing={state.typing && (words.typing[state.typing] || words.typing.csr)}
             label={words.log} busy={!state.ready} locale={settings.locale} onBottom={setAtBottom} above={!state.ready && messages.length === 0 && <Skeleton />} />}
-      {asking && <EndConfirm onNo={() => { setAsking(false); field.current?.focus(); }} onYes={() => { setAsking(false); session.end(); panel.current.focus(); }} />}
-      {ended
+      {asking && !refused && <EndConfirm onNo={keepOn} onYes={() => { setAsking(false); session.end(); }} />}
+      {!refused && (ended
         ? <EndedFoot ending={state.ending} onAnew={() => setAnew(true)} />
-        : <Composer field={field} value={draft} limit={state.limit} label={words.message} placeholder={words.placeholder} disabled={refused}
+        : <Composer field={field} value={draft} limit={state.limit} label={words.message} placeholder={words.placeholder}
             start={state.files && <FilePicker label={words.attach} types={state.files.types} onPick={attach} />}
-            onInput={(text) => { setDraft(text); if (text.trim()) session.typing(); }} onSend={say} />}
+            onInput={(text) => { setDraft(text); if (text.trim()) session.typing(); }} onSend={say} />)}
       <DropHint over={over}>{words.drop}</DropHint>
     </section>
   );
