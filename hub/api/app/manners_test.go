@@ -57,6 +57,7 @@ func TestManners(t *testing.T) {
 			"half of it":       {body: `{"account_id":`, status: 400, kind: "malformed"},
 			"two values":       {body: `{} {}`, status: 400, kind: "malformed"},
 			"a bracket behind": {body: `{}]`, status: 400, kind: "malformed"},
+			"no UTF-8":         {body: "{\"account_id\":\"acme-echo\",\"to\":{\"address\":\"ada\"},\"content\":{\"type\":\"text\",\"text\":\"hi\"},\"context\":{\"a\":\"\xff\"}}", status: 400, kind: "malformed"},
 			"a list":           {body: `[]`, status: 422, kind: "invalid", fields: ""},
 			"null":             {body: `null`, status: 422, kind: "invalid", fields: ""},
 			"twice deep down":  {body: `{"context":{"a":[{"b":1,"b":1}]}}`, status: 422, kind: "invalid", fields: "context.a[0].b account_id content.type to"},

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/channelhub/channelhub/hub/model"
 )
@@ -21,6 +22,11 @@ import (
 func DecodeJSON(body []byte, v any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return Malformed("The body is empty; send a JSON object.")
+	}
+	// encoding/json would change such bytes in strings, and leave them in raw
+	// JSON, which nobody could read from then on.
+	if !utf8.Valid(body) {
+		return Malformed("The body is not valid UTF-8.")
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
