@@ -114,6 +114,7 @@ func v1Conversations() []Operation {
 	const tag = "Conversations"
 	id := ID("id", "The conversation's id.")
 	missing := Problem(404, "There is no such conversation.")
+	unanswered := Problem(409, "The customer has not written yet.")
 	return []Operation{
 		{
 			ID: "listConversations", Method: "GET", Path: "/v1/conversations", Tag: tag, Summary: "List conversations, the latest activity first.",
@@ -142,12 +143,12 @@ func v1Conversations() []Operation {
 		{
 			ID: "signalRead", Method: "POST", Path: "/v1/conversations/{id}/read", Tag: tag, Summary: "Note how far your side has read.",
 			Params: []Param{id}, Body: &Body{Type: ReadUpTo{}},
-			Answers: []Answer{NoContent("Noted."), missing, Problem(422, "The message is not one of this conversation.")},
+			Answers: []Answer{NoContent("Noted."), missing, unanswered, Problem(422, "The message is not one of this conversation.")},
 		},
 		{
 			ID: "endSession", Method: "POST", Path: "/v1/conversations/{id}/end", Tag: tag, Summary: "End the session.",
 			Description: "The next message, of either side, opens another one.",
-			Params:      []Param{id}, Answers: []Answer{NoContent("The session has ended."), missing},
+			Params:      []Param{id}, Answers: []Answer{NoContent("The session has ended."), missing, unanswered},
 		},
 	}
 }
