@@ -71,6 +71,8 @@ func TestManners(t *testing.T) {
 				fields: "acount_id attachments[0] content.a/b~ content.sections[0].title expire_after to.addr to.contact_id account_id content.text content.sections[0].items",
 			},
 			"half of a misfit": {body: `{"to":"ada","acount_id":`, status: 400, kind: "malformed"},
+			"answers nothing":  {body: `{"reply_to":{}}`, status: 422, kind: "invalid", fields: "account_id reply_to content.type to"},
+			"answers no id":    {body: `{"reply_to":{"id":7}}`, status: 422, kind: "invalid", fields: "reply_to.id account_id content.type to"},
 			"name twice":       {body: `{"to":"ada","to":{}}`, status: 422, kind: "invalid", fields: "to account_id content.type"},
 			"any case":         {body: `{"TO":"ada"}`, status: 422, kind: "invalid", fields: "TO account_id content.type to"},
 			"header and body":  {body: `{}`, header: []string{"Idempotency-Key", strings.Repeat("k", 256)}, status: 422, kind: "invalid", fields: "Idempotency-Key account_id content.type to"},
