@@ -87,19 +87,15 @@ const twice = "this name stands twice in its object; keep one of them"
 // TestDecodeJSONTakesUTF8: raw JSON is kept byte for byte, and strings would be
 // changed.
 func TestDecodeJSONTakesUTF8(t *testing.T) {
-	for _, body := range []string{"{\"raw\":\"\xff\"}", "{\"name\":\"ad\xe9\"}", "{\"n\xff\":1}", "{\"raw\":{\"\xed\xa0\x80\":1}}", "{\"name\":\"a\"}\xff"} {
-		if err := DecodeJSON([]byte(body), new(order)); !isMalformed(err) {
+	for body, at := range map[string]int{"{\"raw\":\"\xff\"}": 9, "{\"name\":\"é\ufffd\xe9\"}": 15, "{\"n\xff\":1}": 4, "{\"raw\":{\"\xed\xa0\x80\":1}}": 10, "{\"name\":\"a\"}\xff": 13, "\xc3": 1} {
+		err := DecodeJSON([]byte(body), new(order))
+		if p, ok := errors.AsType[*Problem](err); !ok || p.Type != errMalformed.Type || p.Detail != fmt.Sprintf("The body is not valid UTF-8 at byte %d.", at) {
 			t.Errorf("%q: %v", body, err)
 		}
 	}
 	if err := DecodeJSON([]byte(`{"name":"adé","raw":"\ufffd�"}`), new(order)); err != nil {
 		t.Error(err)
 	}
-}
-
-func isMalformed(err error) bool {
-	p, ok := errors.AsType[*Problem](err)
-	return ok && p.Type == errMalformed.Type
 }
 
 // TestDecodeJSONIsBounded: an answer is not many times its request.
