@@ -68,9 +68,9 @@ func v1Messages() []Operation {
 					Headers: []HeaderDoc{{"Idempotent-Replayed", "`true` when this is the answer of an earlier call."}},
 				},
 				OK("The verdict of a dry run.", Verdict{}),
-				Problem(404, "There is no such account or contact."),
-				Problem(409, "A call with this idempotency key is still running."),
-				Problem(422, "The channel cannot send this, or the key was used with another body."),
+				Problem(404, "There is no such account. With other faults beside it that is a 422."),
+				Problem(409, "A call with this idempotency key is still running, or another message has taken an attachment."),
+				Problem(422, "The channel cannot send this, there is no such contact, or the key was used with another body."),
 			},
 		},
 		{
@@ -147,7 +147,7 @@ func v1Conversations() []Operation {
 		},
 		{
 			ID: "endSession", Method: "POST", Path: "/v1/conversations/{id}/end", Tag: tag, Summary: "End the session.",
-			Description: "The next message, of either side, opens another one.",
+			Description: "The customer's next message opens another one; a message of yours does not.",
 			Params:      []Param{id}, Answers: []Answer{NoContent("The session has ended."), missing, unanswered},
 		},
 	}
