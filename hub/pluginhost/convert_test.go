@@ -235,6 +235,9 @@ func TestEventRules(t *testing.T) {
 		"context that is no JSON": {func(b *connectorv1.Event_builder) {
 			b.Message = connectorv1.Message_builder{Content: textContent("x"), Context: []byte("{")}.Build()
 		}, reasonContent, false},
+		"context that is not UTF-8": {func(b *connectorv1.Event_builder) {
+			b.Message = connectorv1.Message_builder{Content: textContent("x"), Context: []byte("\"\xff\"")}.Build()
+		}, reasonContent, false},
 		"long provider id": {func(b *connectorv1.Event_builder) {
 			b.Message = connectorv1.Message_builder{Content: textContent("x"), ProviderId: new(strings.Repeat("p", 513))}.Build()
 		}, reasonSize, false},

@@ -80,7 +80,7 @@ func (a *Admin) listClients(w http.ResponseWriter, r *http.Request) {
 func (a *Admin) getClient(w http.ResponseWriter, r *http.Request) {
 	c, ok := a.Accounts.Client(model.ClientID(r.PathValue("id")))
 	if !ok {
-		web.Fail(w, r, model.Errorf(model.NotFound, "find client", "There is no such client."))
+		web.Fail(w, r, errNoClient)
 		return
 	}
 	web.JSON(w, r, http.StatusOK, a.clientView(c))
@@ -115,8 +115,13 @@ func namesOf(secrets accounts.Secrets) []string {
 }
 
 func (a *Admin) listAccounts(w http.ResponseWriter, r *http.Request) {
+	only, err := a.onlyClient(r)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
 	var all []Account
-	for _, acct := range a.Accounts.Accounts(model.ClientID(r.URL.Query().Get("client"))) {
+	for _, acct := range a.Accounts.Accounts(only) {
 		acct, o, err := a.account(r, acct.ID)
 		if model.Is(err, model.NotFound) {
 			continue // a reload took it between the two looks

@@ -68,17 +68,6 @@ func whyNot(d store.DeadLetter) string {
 	return ""
 }
 
-func (a *Admin) letterClients(r *http.Request) []model.ClientID {
-	only := model.ClientID(r.URL.Query().Get("client"))
-	var out []model.ClientID
-	for _, c := range a.Accounts.Clients() {
-		if only == "" || c.ID == only {
-			out = append(out, c.ID)
-		}
-	}
-	return out
-}
-
 // listLetters shows letters by client and, within one, by age. Its cursor is
 // the client and the last letter shown.
 func (a *Admin) listLetters(w http.ResponseWriter, r *http.Request) {
@@ -93,9 +82,14 @@ func (a *Admin) listLetters(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, wrong)
 		return
 	}
+	clients, err := a.keptClients(r)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
 	var out []DeadLetter
 	next := ""
-	for _, id := range a.letterClients(r) {
+	for _, id := range clients {
 		if string(id) < from {
 			continue
 		}
@@ -152,7 +146,11 @@ func (a *Admin) letter(r *http.Request) (*store.Client, store.DeadLetter, error)
 	if !ok || err != nil {
 		return nil, store.DeadLetter{}, errNoLetter
 	}
-	for _, c := range a.letterClients(r) {
+	clients, err := a.keptClients(r)
+	if err != nil {
+		return nil, store.DeadLetter{}, err
+	}
+	for _, c := range clients {
 		client, err := a.Store.Client(r.Context(), c)
 		if err != nil {
 			return nil, store.DeadLetter{}, err
@@ -217,7 +215,7 @@ func whyKept(d store.DeadLetter) string {
 
 func (a *Admin) letterRoutes() []route {
 	id := spec.ID("id", "The dead letter's id.")
-	client := spec.Param{In: spec.Query, Name: "client", Description: "Only this client's."}
+	client := keptClientParam
 	account := spec.Param{In: spec.Query, Name: "account", Description: "Only this account's."}
 	missing := spec.Problem(404, "There is no such dead letter, or it is past its retention.")
 	one := spec.OK("The dead letter.", DeadLetter{})
@@ -226,7 +224,7 @@ func (a *Admin) letterRoutes() []route {
 			ID: "listDeadLetters", Method: "GET", Path: "/admin/v1/deadletters", Summary: "List what the hub gave up on.",
 			Description: "Seen from outside: what they say is sealed. Those that were replayed or discarded stay in the list until they expire.",
 			Params:      append([]spec.Param{client, account}, pageParams...),
-			Answers:     []spec.Answer{spec.OK("Dead letters, by client, the oldest first.", web.List[DeadLetter]{})},
+			Answers:     []spec.Answer{spec.OK("Dead letters, by client, the oldest first.", web.List[DeadLetter]{}), noClient},
 		}, nil, a.listLetters},
 		{spec.Operation{
 			ID: "getDeadLetter", Method: "GET", Path: "/admin/v1/deadletters/{id}", Summary: "Look up a dead letter.",

@@ -40,13 +40,14 @@ func (a *Admin) getLedger(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, errNoSweeper)
 		return
 	}
-	only := model.ClientID(r.URL.Query().Get("client"))
+	clients, err := a.keptClients(r)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
 	var all []LedgerLine
-	for _, c := range a.Accounts.Clients() {
-		if only != "" && c.ID != only {
-			continue
-		}
-		lines, err := a.Sweeper.Ledger(r.Context(), c.ID)
+	for _, id := range clients {
+		lines, err := a.Sweeper.Ledger(r.Context(), id)
 		if err != nil {
 			web.Fail(w, r, err)
 			return
@@ -64,8 +65,8 @@ func (a *Admin) getLedger(w http.ResponseWriter, r *http.Request) {
 func (a *Admin) ledgerRoutes() []route {
 	return []route{{spec.Operation{
 		ID: "getLedger", Method: "GET", Path: "/admin/v1/ledger", Summary: "What became of everything that was accepted.",
-		Description: "For each client, account and direction, over what is within retention. All logs are read and every row is looked up: it takes its time. What waits in a journal is listed there.",
-		Params:      append([]spec.Param{{In: spec.Query, Name: "client", Description: "Only this client's."}}, pageParams...),
-		Answers:     []spec.Answer{spec.OK("Lines, by client, account and direction.", web.List[LedgerLine]{}), spec.Problem(503, "This hub keeps no ledger.")},
+		Description: "For each client, account and direction, over what is within retention, also of clients that have left the configuration and are not removed. All logs are read and every row is looked up: it takes its time. What waits in a journal is listed there.",
+		Params:      append([]spec.Param{keptClientParam}, pageParams...),
+		Answers:     []spec.Answer{spec.OK("Lines, by client, account and direction.", web.List[LedgerLine]{}), noClient, spec.Problem(503, "This hub keeps no ledger.")},
 	}, nil, web.Unhurried(a.getLedger)}}
 }

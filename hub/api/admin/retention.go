@@ -66,7 +66,11 @@ func (a *Admin) listRetention(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, errNoSweeper)
 		return
 	}
-	only := model.ClientID(r.URL.Query().Get("client"))
+	only, err := a.onlyClient(r)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
 	var all []accounts.Client
 	for _, c := range a.Accounts.Clients() {
 		if only == "" || c.ID == only {
@@ -135,8 +139,8 @@ func (a *Admin) retentionRoutes() []route {
 		{spec.Operation{
 			ID: "listRetention", Method: "GET", Path: "/admin/v1/retention", Summary: "What each client's data lives by, and what goes when.",
 			Description: "A forecast is an estimate: it reads a bounded part of the feed, and what is read meanwhile ends earlier.",
-			Params:      append([]spec.Param{{In: spec.Query, Name: "client", Description: "Only this client's."}}, pageParams...),
-			Answers:     []spec.Answer{spec.OK("Clients, by id.", web.List[ClientRetention]{}), none},
+			Params:      append([]spec.Param{clientParam}, pageParams...),
+			Answers:     []spec.Answer{spec.OK("Clients, by id.", web.List[ClientRetention]{}), noClient, none},
 		}, nil, web.Unhurried(a.listRetention)},
 		{spec.Operation{
 			ID: "runRetention", Method: "POST", Path: "/admin/v1/retention/run", Summary: "Remove now what has ended.",

@@ -111,7 +111,7 @@ func (a *Admin) pluginRoutes() []route {
 
 func (a *Admin) accountRoutes() []route {
 	id := spec.ID("id", "The account's id.")
-	noClient, noAccount := spec.Problem(404, "There is no such client."), spec.Problem(404, "There is no such account.")
+	noAccount := spec.Problem(404, "There is no such account.")
 	off := spec.Problem(409, "Configuration has the account switched off; file and line are named.")
 	stale := spec.Problem(412, "It has changed since it was read.")
 	one := tagged("The account.", Account{})
@@ -126,8 +126,8 @@ func (a *Admin) accountRoutes() []route {
 		}, nil, a.getClient},
 		{spec.Operation{
 			ID: "listAccounts", Method: "GET", Path: "/admin/v1/accounts", Summary: "List accounts.",
-			Params:  append([]spec.Param{{In: spec.Query, Name: "client", Description: "Only this client's."}}, pageParams...),
-			Answers: []spec.Answer{spec.OK("Accounts, by id.", web.List[Account]{})},
+			Params:  append([]spec.Param{clientParam}, pageParams...),
+			Answers: []spec.Answer{spec.OK("Accounts, by id.", web.List[Account]{}), noClient},
 		}, nil, a.listAccounts},
 		{spec.Operation{
 			ID: "getAccount", Method: "GET", Path: "/admin/v1/accounts/{id}", Summary: "Look up an account.",

@@ -132,21 +132,15 @@ func (a *App) conversationView(ctx context.Context, client *store.Client, id mod
 	}
 	v := conversationView{ID: id, State: "open"}
 	conv, err := client.ReadConversation(ctx, id)
-	switch {
-	case err == nil:
-		v.AccountID, v.Contact, v.SessionID, v.ReadUpTo, v.OptedOut = conv.Account, conv.ContactValue(), conv.Session, conv.ReadByCSR, conv.OptedOut
-		if conv.SessionEnded {
-			v.State = "ended"
-		}
-	case model.Is(err, model.NotFound) && len(h.Outbound) > 0:
-		// The client wrote first, and nobody has answered yet.
-		o := h.Outbound[0]
-		v.AccountID = o.Account
-		if v.Contact, err = client.Contact(ctx, model.ContactID(o.SealKey)); err != nil {
-			return conversationView{}, err
-		}
-	default:
+	if model.Is(err, model.NotFound) {
+		conv, err = begun(ctx, client, h.Outbound)
+	}
+	if err != nil {
 		return conversationView{}, hide(err, errNoConversation)
+	}
+	v.AccountID, v.Contact, v.SessionID, v.ReadUpTo, v.OptedOut = conv.Account, conv.ContactValue(), conv.Session, conv.ReadByCSR, conv.OptedOut
+	if conv.SessionEnded {
+		v.State = "ended"
 	}
 	v.Channel = a.channelOf(v.AccountID)
 	all, err := a.messagesOf(ctx, client, h)
@@ -159,6 +153,19 @@ func (a *App) conversationView(ctx context.Context, client *store.Client, id mod
 	}
 	v.LastEventAt = model.At(newest(conv, h))
 	return v, nil
+}
+
+// begun is a conversation that the client began and nobody has answered yet: it
+// has no row of its own.
+func begun(ctx context.Context, client *store.Client, sent []store.Outbound) (store.Conversation, error) {
+	if len(sent) == 0 {
+		return store.Conversation{}, errNoConversation
+	}
+	k, err := client.Contact(ctx, model.ContactID(sent[0].SealKey))
+	return store.Conversation{
+		ID: sent[0].Conversation, Account: sent[0].Account,
+		Contact: k.ID, Addresses: k.Addresses, DisplayName: k.DisplayName,
+	}, err
 }
 
 // newest is when something happened last: the customer, or a message to them

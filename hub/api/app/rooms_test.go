@@ -337,6 +337,51 @@ func (c *signalCount) Signal(context.Context, model.ClientID, store.Conversation
 	return nil
 }
 
+// keptSignals keeps what is passed on.
+type keptSignals struct{ to []model.Address }
+
+func (k *keptSignals) Signal(_ context.Context, _ model.ClientID, conv store.Conversation, _ app.Signal) error {
+	k.to = append(k.to, conv.Addresses...)
+	return nil
+}
+
+// TestSignalsBeforeTheCustomerWrote: a conversation that the client began can
+// be typed in; it has nothing to read, and no session to end.
+func TestSignalsBeforeTheCustomerWrote(t *testing.T) {
+	signals := &keptSignals{}
+	r := newRooms(t, func(o *app.Options) { o.Signals = signals })
+	var sent hubtest.Message
+	body := `{"account_id":"acme-echo","to":{"address":"ada"},"content":{"type":"text","text":"hello"}}`
+	if status := r.call(http.MethodPost, "/v1/messages", body, &sent); status != 202 {
+		t.Fatalf("status %d: %+v", status, sent)
+	}
+	path := "/v1/conversations/" + sent.ConversationID
+	if status := r.call(http.MethodPost, path+"/typing", "", nil); status != 204 {
+		t.Errorf("typing: %d", status)
+	}
+	if len(signals.to) != 1 || signals.to[0] != (model.Address{Kind: model.Phone, Value: "ada"}) {
+		t.Errorf("typing is told to %v", signals.to)
+	}
+	for what, body := range map[string]string{"/read": `{"up_to":"` + sent.ID + `"}`, "/end": ""} {
+		var p web.Problem
+		if status := r.call(http.MethodPost, path+what, body, &p); status != 409 || !strings.Contains(p.Detail, "has not written yet") {
+			t.Errorf("%s: %d %s", what, status, p.Detail)
+		}
+	}
+	none := "/v1/conversations/cnv_" + strings.Repeat("0", 26)
+	for what, body := range map[string]string{"/typing": "", "/read": `{"up_to":"` + sent.ID + `"}`, "/end": ""} {
+		if status := r.call(http.MethodPost, none+what, body, nil); status != 404 {
+			t.Errorf("%s of none: %d", what, status)
+		}
+	}
+	r.say("1", "hi")
+	for what, body := range map[string]string{"/typing": "", "/read": `{"up_to":"` + sent.ID + `"}`, "/end": ""} {
+		if status := r.call(http.MethodPost, path+what, body, nil); status != 204 {
+			t.Errorf("%s once the customer has written: %d", what, status)
+		}
+	}
+}
+
 // TestSlowStreamReader: a reader that does not take its bytes is closed.
 func TestSlowStreamReader(t *testing.T) {
 	r := newRooms(t, func(o *app.Options) { o.Patience = 100 * time.Millisecond })

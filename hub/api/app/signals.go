@@ -25,7 +25,8 @@ type typingKey struct {
 	conv   model.ConversationID
 }
 
-// conversation finds the conversation that a request names.
+// conversation finds the conversation that a request names, also one that the
+// client began and nobody has answered yet.
 func (a *App) conversation(r *http.Request) (*store.Client, store.Conversation, error) {
 	client, _, err := a.client(r)
 	if err != nil {
@@ -36,10 +37,25 @@ func (a *App) conversation(r *http.Request) (*store.Client, store.Conversation, 
 		return nil, store.Conversation{}, errNoConversation
 	}
 	conv, err := client.ReadConversation(r.Context(), id)
+	if model.Is(err, model.NotFound) {
+		var sent []store.Outbound
+		if sent, err = client.Messages(r.Context(), id); err == nil {
+			conv, err = begun(r.Context(), client, sent)
+		}
+	}
 	if err != nil {
 		return nil, store.Conversation{}, hide(err, errNoConversation)
 	}
 	return client, conv, nil
+}
+
+// answered is conversation for what takes a customer who has written.
+func (a *App) answered(r *http.Request, nothing string) (*store.Client, store.Conversation, error) {
+	client, conv, err := a.conversation(r)
+	if err == nil && !conv.Exists() {
+		err = model.Errorf(model.Conflicting, "find conversation", "The customer has not written yet: %s.", nothing)
+	}
+	return client, conv, err
 }
 
 func (a *App) typingSignal(w http.ResponseWriter, r *http.Request) {
@@ -79,7 +95,7 @@ func (a *App) readSignal(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
-	client, conv, err := a.conversation(r)
+	client, conv, err := a.answered(r, "there is nothing to have read")
 	if err != nil {
 		web.Fail(w, r, err)
 		return
@@ -155,7 +171,7 @@ func (a *App) endSession(w http.ResponseWriter, r *http.Request) {
 		web.Fail(w, r, err)
 		return
 	}
-	client, conv, err := a.conversation(r)
+	client, conv, err := a.answered(r, "there is no session to end")
 	if err != nil {
 		web.Fail(w, r, err)
 		return

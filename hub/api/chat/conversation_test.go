@@ -310,8 +310,10 @@ func TestTyping(t *testing.T) {
 	if _, err := h.PushSocket(t.Context(), "other", demoAccount, b.visitor(h), []byte(`{}`)); !model.Is(err, model.NotFound) {
 		t.Errorf("another plugin's push: %v", err)
 	}
-	if _, err := h.PushSocket(t.Context(), demoPlugin, demoAccount, b.visitor(h), []byte(`{`)); !model.Is(err, model.Invalid) {
-		t.Errorf("a push that is no JSON: %v", err)
+	for _, frame := range []string{"{", "{\"a\":\"\xff\"}"} {
+		if _, err := h.PushSocket(t.Context(), demoPlugin, demoAccount, b.visitor(h), []byte(frame)); !model.Is(err, model.Invalid) {
+			t.Errorf("a push of %q, which is no JSON: %v", frame, err)
+		}
 	}
 }
 

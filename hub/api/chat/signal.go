@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"encoding/json"
+	"unicode/utf8"
 
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/pluginhost"
@@ -35,7 +36,7 @@ func (c *Chat) PushSocket(_ context.Context, plugin model.PluginID, account mode
 	if !ok || acct.Plugin != plugin {
 		return 0, model.Errorf(model.NotFound, op, "there is no such account")
 	}
-	if !json.Valid(frame) {
+	if !utf8.Valid(frame) || !json.Valid(frame) { // a browser closes on what is not UTF-8
 		return 0, model.Errorf(model.Invalid, op, "a frame is JSON")
 	}
 	return offer(c.sockets.ofVisitor(visitorKey{account, contact}), frame), nil

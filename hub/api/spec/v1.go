@@ -68,9 +68,9 @@ func v1Messages() []Operation {
 					Headers: []HeaderDoc{{"Idempotent-Replayed", "`true` when this is the answer of an earlier call."}},
 				},
 				OK("The verdict of a dry run.", Verdict{}),
-				Problem(404, "There is no such account or contact."),
-				Problem(409, "A call with this idempotency key is still running."),
-				Problem(422, "The channel cannot send this, or the key was used with another body."),
+				Problem(404, "There is no such account. With other faults beside it that is a 422."),
+				Problem(409, "A call with this idempotency key is still running, or another message has taken an attachment."),
+				Problem(422, "The channel cannot send this, there is no such contact, or the key was used with another body."),
 			},
 		},
 		{
@@ -114,6 +114,7 @@ func v1Conversations() []Operation {
 	const tag = "Conversations"
 	id := ID("id", "The conversation's id.")
 	missing := Problem(404, "There is no such conversation.")
+	unanswered := Problem(409, "The customer has not written yet.")
 	return []Operation{
 		{
 			ID: "listConversations", Method: "GET", Path: "/v1/conversations", Tag: tag, Summary: "List conversations, the latest activity first.",
@@ -142,12 +143,12 @@ func v1Conversations() []Operation {
 		{
 			ID: "signalRead", Method: "POST", Path: "/v1/conversations/{id}/read", Tag: tag, Summary: "Note how far your side has read.",
 			Params: []Param{id}, Body: &Body{Type: ReadUpTo{}},
-			Answers: []Answer{NoContent("Noted."), missing, Problem(422, "The message is not one of this conversation.")},
+			Answers: []Answer{NoContent("Noted."), missing, unanswered, Problem(422, "The message is not one of this conversation.")},
 		},
 		{
 			ID: "endSession", Method: "POST", Path: "/v1/conversations/{id}/end", Tag: tag, Summary: "End the session.",
-			Description: "The next message, of either side, opens another one.",
-			Params:      []Param{id}, Answers: []Answer{NoContent("The session has ended."), missing},
+			Description: "The customer's next message opens another one; a message of yours does not.",
+			Params:      []Param{id}, Answers: []Answer{NoContent("The session has ended."), missing, unanswered},
 		},
 	}
 }

@@ -124,9 +124,9 @@ type Capabilities struct {
 	Typing             bool                `json:"typing" doc:"The customer can be shown that somebody types."`
 	ContentTypes       []model.ContentType `json:"content_types,omitempty" doc:"The content that can be sent."`
 	AddressKinds       []model.AddressKind `json:"address_kinds,omitempty" doc:"The addresses it knows; the first is the usual one."`
-	MaxText            int                 `json:"max_text" doc:"Longest text, in code points."`
-	MaxAttachments     int                 `json:"max_attachments" doc:"Most files with one message."`
-	MaxAttachmentBytes int64               `json:"max_attachment_bytes" doc:"Largest file."`
+	MaxText            int                 `json:"max_text" doc:"Longest text, in code points; 0: the hub's 64 KiB alone count."`
+	MaxAttachments     int                 `json:"max_attachments" doc:"Most files with one message; 0: the hub's 32 alone count."`
+	MaxAttachmentBytes int64               `json:"max_attachment_bytes" doc:"Largest file that the channel takes, in bytes; 0: it sets no limit. The operator's limit for the account, where there is one, counts as well; without either it is 25 MiB."`
 	AttachmentTypes    []string            `json:"attachment_types,omitempty" doc:"MIME types of files; empty means all."`
 	IdempotentSend     bool                `json:"idempotent_send" doc:"A repeated attempt makes no second copy, so that an unknown outcome is tried again."`
 }

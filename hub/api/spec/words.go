@@ -137,8 +137,8 @@ var fieldDocs = map[string]string{
 	"Attachment.size":       "In bytes.",
 	"Attachment.sha256":     "Of the bytes, in hex.",
 	"Attachment.state":      "Whether the bytes can be had.",
-	"Attachment.url":        "A link to the bytes, until `expires_at`.",
-	"Attachment.expires_at": "When the link ends.",
+	"Attachment.url":        "With `ready`: a link to the bytes, made for this answer. It lives for 60 minutes at most, or as short as the operator has set, and never longer than the file; ask again for a fresh one.",
+	"Attachment.expires_at": "When the file ends.",
 
 	"Reference.id":          "The hub's id of the message.",
 	"Reference.provider_id": "The provider's id of the message.",

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/channelhub/channelhub/hub/model"
 )
@@ -21,6 +22,11 @@ import (
 func DecodeJSON(body []byte, v any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return Malformed("The body is empty; send a JSON object.")
+	}
+	// encoding/json would change such bytes in strings, and leave them in raw
+	// JSON, which nobody could read from then on.
+	if n := validUTF8(body); n < len(body) {
+		return Malformed(fmt.Sprintf("The body is not valid UTF-8 at byte %d.", n+1))
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -39,6 +45,20 @@ func DecodeJSON(body []byte, v any) error {
 }
 
 var null = []byte("null")
+
+// validUTF8 is how many bytes of b are valid UTF-8 before the first that is not.
+func validUTF8(b []byte) int {
+	if utf8.Valid(b) {
+		return len(b)
+	}
+	for n := 0; ; {
+		r, size := utf8.DecodeRune(b[n:])
+		if r == utf8.RuneError && size == 1 {
+			return n
+		}
+		n += size
+	}
+}
 
 // unreadable is the error of a body that is no JSON. It never quotes the body.
 func unreadable(err error) error {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -83,6 +84,20 @@ func TestDecodeJSON(t *testing.T) {
 
 const twice = "this name stands twice in its object; keep one of them"
 
+// TestDecodeJSONTakesUTF8: raw JSON is kept byte for byte, and strings would be
+// changed.
+func TestDecodeJSONTakesUTF8(t *testing.T) {
+	for body, at := range map[string]int{"{\"raw\":\"\xff\"}": 9, "{\"name\":\"é\ufffd\xe9\"}": 15, "{\"n\xff\":1}": 4, "{\"raw\":{\"\xed\xa0\x80\":1}}": 10, "{\"name\":\"a\"}\xff": 13, "\xc3": 1} {
+		err := DecodeJSON([]byte(body), new(order))
+		if p, ok := errors.AsType[*Problem](err); !ok || p.Type != errMalformed.Type || p.Detail != fmt.Sprintf("The body is not valid UTF-8 at byte %d.", at) {
+			t.Errorf("%q: %v", body, err)
+		}
+	}
+	if err := DecodeJSON([]byte(`{"name":"adé","raw":"\ufffd�"}`), new(order)); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestDecodeJSONIsBounded: an answer is not many times its request.
 func TestDecodeJSONIsBounded(t *testing.T) {
 	err := DecodeJSON([]byte(`{"lines":[`+strings.Repeat("0,", 10_000)+`0]}`), new(order))
@@ -94,12 +109,12 @@ func TestDecodeJSONIsBounded(t *testing.T) {
 // FuzzDecodeJSON: what encoding/json takes strictly is taken, and what it
 // refuses is refused with a place whenever it is JSON.
 func FuzzDecodeJSON(f *testing.F) {
-	for _, s := range []string{`{}`, `{"name":1,"x":2}`, `{"lines":[{"item":[]}]}`, `{"deep":{"name":null}}`, `[`, `{} {}`, `{"count":300}`, `null`, `{"deep":1,"deep":{}}`, `{"name":"","NAME":1}`} {
+	for _, s := range []string{`{}`, `{"name":1,"x":2}`, `{"lines":[{"item":[]}]}`, `{"deep":{"name":null}}`, `[`, `{} {}`, `{"count":300}`, `null`, `{"deep":1,"deep":{}}`, `{"name":"","NAME":1}`, "{\"raw\":\"\xff\"}"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		err := DecodeJSON(body, new(order))
-		if json.Valid(body) {
+		if json.Valid(body) && utf8.Valid(body) {
 			if e, ok := errors.AsType[*model.Error](err); err != nil && (!ok || e.Code != model.Invalid || len(e.Faults) == 0) {
 				t.Errorf("%q: %v", body, err)
 			}

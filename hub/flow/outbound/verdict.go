@@ -80,6 +80,9 @@ func (o *Outbound) judge(ctx context.Context, client *store.Client, r Request) (
 	if t.expire < minExpire || t.expire > maxExpire {
 		v.fault("expire_after", "give a duration between %s and %s", minExpire, maxExpire)
 	}
+	if r.ReplyTo != nil && *r.ReplyTo == (model.Reference{}) {
+		v.fault("reply_to", "give the id or the provider_id of the message that it answers")
+	}
 	if len(r.Context) > maxContext {
 		v.fault("context", "the context has %d bytes; at most %d fit", len(r.Context), maxContext)
 	}

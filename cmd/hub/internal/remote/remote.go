@@ -57,7 +57,7 @@ func FromEnvironment(getenv func(string) string) (*Client, error) {
 	}
 	token := strings.TrimSpace(getenv(TokenVariable))
 	if token == "" {
-		return nil, fmt.Errorf("set %s to a token of the hub: `hub token create` makes one", TokenVariable)
+		return nil, fmt.Errorf("set %s to a token of the hub: the first ones stand in its configuration, under access.bootstrap_tokens; with one of role configurator, `hub token create` makes more", TokenVariable)
 	}
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return nil, fmt.Errorf("%s holds a character that no token has", TokenVariable)

@@ -39,7 +39,7 @@ func serve(t *testing.T, h http.HandlerFunc) *Client {
 
 func TestFromEnvironmentRefuses(t *testing.T) {
 	for name, tt := range map[string]struct{ address, token, want string }{
-		"no token":      {"", "", "set HUB_TOKEN"},
+		"no token":      {"", "", "set HUB_TOKEN to a token of the hub: the first ones stand in its configuration, under access.bootstrap_tokens"},
 		"blank token":   {"", " \n", "set HUB_TOKEN"},
 		"two lines":     {"", "one\ntwo", "HUB_TOKEN holds a character"},
 		"no scheme":     {"127.0.0.1:8081", "t", "HUB_ADDR must be"},
