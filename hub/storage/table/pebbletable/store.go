@@ -30,6 +30,9 @@ import (
 // fails.
 const closePatience = 10 * time.Second
 
+// flushPatience is how much of that goes into emptying the log.
+const flushPatience = 5 * time.Second
+
 // Options adjust a Store.
 type Options struct {
 	// FS is the file system; nil means the operating system's.
@@ -250,14 +253,15 @@ func (st *Store) ready(ctx context.Context) error {
 	return st.Err()
 }
 
-// Close waits for commits whose callers have left, and closes the files. A
-// store that has failed keeps the lock on its directory until the process
+// Close waits for commits whose callers have left, moves what only the log has
+// into table files, and closes the files. A store that has failed keeps the lock on its directory until the process
 // ends, since Pebble may still be at work in it; Close then returns the
 // failure. It waits 10 s at most.
 func (st *Store) Close() error {
 	done := make(chan error, 1)
 	go func() {
 		st.landings.Wait()
+		st.flush()
 		done <- st.db.Close()
 	}()
 	timer := time.NewTimer(closePatience)
@@ -272,5 +276,23 @@ func (st *Store) Close() error {
 		return st.failure()
 	case <-timer.C:
 		return model.Errorf(model.Unavailable, "close "+st.dir, "the disk did not answer within %s", closePatience)
+	}
+}
+
+// flush empties the log, so that a directory that was closed in order is whole
+// without it. A disk that refuses leaves all in the log, where the next start
+// finds it: that is told, and no reason not to close.
+func (st *Store) flush() {
+	flushed, err := st.db.AsyncFlush()
+	if err != nil {
+		st.report(fmt.Errorf("flush %s: %w", st.dir, err))
+		return
+	}
+	timer := time.NewTimer(flushPatience)
+	defer timer.Stop()
+	select {
+	case <-flushed:
+	case <-timer.C:
+		st.report(fmt.Errorf("flush %s: the disk did not do it within %s", st.dir, flushPatience))
 	}
 }
