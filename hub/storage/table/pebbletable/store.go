@@ -55,6 +55,7 @@ type Store struct {
 	landings sync.WaitGroup
 	unsynced atomic.Uint64 // commits applied that left their sync to a later one
 	covered  atomic.Uint64 // of those, the first so many are durable
+	refused  chan struct{} // holds one when the disk has refused a flush
 
 	failOnce sync.Once
 	failed   chan struct{} // closed after failErr is set
@@ -79,7 +80,7 @@ func Open(dir string, opts *Options) (*Store, error) {
 	if fs == nil {
 		fs = vfs.Default
 	}
-	st := &Store{dir: dir, trouble: opts.OnTrouble, stripes: newStripes(), failed: make(chan struct{})}
+	st := &Store{dir: dir, trouble: opts.OnTrouble, stripes: newStripes(), refused: make(chan struct{}, 1), failed: make(chan struct{})}
 	if err := makeDir(fs, dir); err != nil {
 		return nil, openError("create data directory "+dir, err)
 	}
@@ -283,6 +284,10 @@ func (st *Store) Close() error {
 // without it. A disk that refuses leaves all in the log, where the next start
 // finds it: that is told, and no reason not to close.
 func (st *Store) flush() {
+	select {
+	case <-st.refused: // an earlier one
+	default:
+	}
 	flushed, err := st.db.AsyncFlush()
 	if err != nil {
 		st.report(fmt.Errorf("flush %s: %w", st.dir, err))
@@ -292,6 +297,7 @@ func (st *Store) flush() {
 	defer timer.Stop()
 	select {
 	case <-flushed:
+	case <-st.refused: // Pebble tells of it, and would try again without end
 	case <-timer.C:
 		st.report(fmt.Errorf("flush %s: the disk did not do it within %s", st.dir, flushPatience))
 	}
