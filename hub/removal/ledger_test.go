@@ -61,4 +61,10 @@ func TestLedger(t *testing.T) {
 	if diff := cmp.Diff(want, w.ledger()); diff != "" {
 		t.Error(diff)
 	}
+	w.order(acme, "")
+	for _, l := range w.ledger() {
+		if !l.Balanced() {
+			t.Errorf("while the client goes: %+v", l)
+		}
+	}
 }

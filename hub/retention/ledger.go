@@ -272,8 +272,7 @@ func (l *ledger) judge(ctx context.Context, s *store.Store) error {
 	}
 	for _, g := range l.gone {
 		r := g.record
-		until, removed := accounts[r.Account]
-		went := contacts[r.Conversation] || removed && !r.At.Time().After(until)
+		went := contacts[r.Conversation] || !r.At.Time().After(accounts[r.Account]) || !r.At.Time().After(accounts[""])
 		if !went {
 			// An order that is at work may not have noted its conversations yet.
 			_, err := l.client.ReadConversation(ctx, r.Conversation)
@@ -316,7 +315,7 @@ func (l *ledger) erased(ctx context.Context, s *store.Store) (map[model.Conversa
 }
 
 // removed is the accounts that were removed, or are being removed, and until
-// when: an account may have come back since.
+// when: an account may have come back since. The empty one is the client.
 func (l *ledger) removed(ctx context.Context, s *store.Store) (map[model.AccountID]time.Time, error) {
 	orders, err := s.Removals(ctx)
 	if err != nil {
@@ -324,7 +323,7 @@ func (l *ledger) removed(ctx context.Context, s *store.Store) (map[model.Account
 	}
 	out := map[model.AccountID]time.Time{}
 	for _, m := range orders {
-		if m.Client != l.client.ID || m.Account == "" {
+		if m.Client != l.client.ID {
 			continue
 		}
 		out[m.Account] = m.Done
