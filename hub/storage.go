@@ -9,6 +9,7 @@ import (
 
 	"github.com/channelhub/channelhub/hub/audit"
 	"github.com/channelhub/channelhub/hub/config"
+	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/storage/keys"
 	"github.com/channelhub/channelhub/hub/storage/keys/localkeys"
 	"github.com/channelhub/channelhub/hub/storage/keyslots"
@@ -26,6 +27,7 @@ type storage struct {
 	keys   *keys.Keys
 	slots  *keyslots.File // nil: contact keys are rows
 	broken []breakable    // what can break for good
+	made   string         // the directory of a table that this start made, until its parts match
 }
 
 func (h *Hub) openStorage(ctx context.Context) (*storage, error) {
@@ -66,7 +68,11 @@ func (h *Hub) openStore(ctx context.Context) error {
 	}
 	err := h.store.MatchKeySlots(ctx, slots.Fresh())
 	if err == nil {
+		h.storage.made = ""
 		return nil
+	}
+	if model.Is(err, model.Corrupt) {
+		return fmt.Errorf("%s: %w", h.opts.Config.DataDir, err)
 	}
 	if slots.Fresh() {
 		err = errors.Join(err, os.Remove(slots.Path())) // empty, and in the way of the right one
@@ -109,6 +115,9 @@ func (s *storage) failed(ctx context.Context) <-chan error {
 
 func (s *storage) close() error {
 	errs := []error{s.table.Close()}
+	if s.made != "" {
+		errs = append(errs, os.RemoveAll(s.made)) // empty, and in the way of the right one
+	}
 	if s.slots != nil {
 		errs = append(errs, s.slots.Close())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -29,13 +30,16 @@ func (h *Hub) openTable(ctx context.Context, s *storage) (existed bool, err erro
 		return false, nil
 	}
 	rows := filepath.Join(cfg.DataDir, "table")
-	_, err = os.Stat(rows)
-	existed = err == nil
+	_, absent := os.Stat(rows)
+	existed = absent == nil
 	embedded, err := pebbletable.Open(rows, &pebbletable.Options{
 		OnTrouble: func(err error) { h.log.Warn("the embedded table had trouble and goes on", "error", err) },
 	})
 	if err != nil {
 		return existed, err
+	}
+	if errors.Is(absent, fs.ErrNotExist) {
+		s.made = rows
 	}
 	s.table, s.broken = table.New(embedded, opts), append(s.broken, embedded)
 	return existed, nil

@@ -11,12 +11,13 @@ import (
 
 // Connector is a whole connector: the one of the package's tutorial.
 var Connector = sdk.Connector[settings, *account]{
-	Info:    sdk.Info{Name: "acme", Version: "1.0.0", Summary: "Acme's text messages."},
-	Limits:  sdk.Limits{MaxText: 1600},
-	Routes:  []sdk.Route{{Mount: sdk.AccountRoute, Fallback: sdk.OK(), Signature: signature}},
-	Open:    open,
-	Send:    (*account).send,
-	Receive: receive,
+	Info:         sdk.Info{Name: "acme", Version: "1.0.0", Summary: "Acme's text messages."},
+	Limits:       sdk.Limits{MaxText: 1600},
+	AddressKinds: []string{sdk.KindPhone},
+	Routes:       []sdk.Route{{Mount: sdk.AccountRoute, Fallback: sdk.OK(), Signature: signature}},
+	Open:         open,
+	Send:         (*account).send,
+	Receive:      receive,
 }
 
 var signature = sdk.HMACBody{Header: "X-Acme-Signature", Secret: "secret"}
@@ -41,7 +42,7 @@ func receive(_ context.Context, hook *sdk.Hook[*account], r *sdk.Request) (*sdk.
 	}
 	hook.Verified()
 	var in struct{ ID, From, Text string }
-	if err := webhook.DecodeJSON(r.Body, &in, nil); err != nil {
+	if err := webhook.DecodeJSON(r.Body, &in, &webhook.DecodeOptions{AllowUnknown: true}); err != nil {
 		return sdk.ReplyText(http.StatusBadRequest, err.Error()), nil
 	}
 	hook.Emit(sdk.Event{

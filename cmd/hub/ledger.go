@@ -25,6 +25,7 @@ type ledgerView struct {
 	Discarded    int    `json:"discarded"`
 	Held         int    `json:"held"`
 	Pending      int    `json:"pending"`
+	Erased       int    `json:"erased"`
 	Missing      int    `json:"missing"`
 }
 
@@ -62,9 +63,9 @@ func newLedgerVerifyCommand() *cobra.Command {
 			}
 			missing += l.Missing
 		}
-		head := []string{"CLIENT", "ACCOUNT", "DIRECTION", "ACCEPTED", "SENT", "DELIVERED", "FAILED", "EXPIRED", "DEAD", "DISCARDED", "HELD", "PENDING", "MISSING"}
+		head := []string{"CLIENT", "ACCOUNT", "DIRECTION", "ACCEPTED", "SENT", "DELIVERED", "FAILED", "EXPIRED", "DEAD", "DISCARDED", "HELD", "PENDING", "ERASED", "MISSING"}
 		return viewOf(all, head, func(g *output.Grid, l ledgerView) {
-			g.Row(l.ClientID, l.AccountID, l.Direction, l.Accepted, l.Sent, l.Delivered, l.Failed, l.Expired, l.DeadLettered, l.Discarded, l.Held, l.Pending, l.Missing)
+			g.Row(l.ClientID, l.AccountID, l.Direction, l.Accepted, l.Sent, l.Delivered, l.Failed, l.Expired, l.DeadLettered, l.Discarded, l.Held, l.Pending, l.Erased, l.Missing)
 		})
 	})
 	cmd.Flags().StringVar(&client, "client", "", "only this client's")

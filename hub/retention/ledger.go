@@ -21,8 +21,11 @@ type Ledger struct {
 	Accepted                                                  int
 	Sent, Delivered, Failed, Expired, DeadLettered, Discarded int
 	Held, Pending                                             int
-	// Missing counts what the logs tell of and no row has: something accepted
-	// that is in no visible state. It is to be 0.
+	// Erased counts what went with its contact, which was erased, or with its
+	// account, which was removed.
+	Erased int
+	// Missing counts what else the logs tell of and no row has: something
+	// accepted that is in no visible state. It is to be 0.
 	Missing int
 }
 
@@ -47,6 +50,13 @@ type ledger struct {
 	lines  map[ledgerKey]*Ledger
 	seen   map[messageKey]bool
 	since  time.Time // what is older may be gone by its retention
+	gone   []gone
+}
+
+// gone is what a log tells of and no row has.
+type gone struct {
+	record store.Record
+	line   *Ledger
 }
 
 // Ledger counts what a client's logs tell of that is still kept, and looks each
@@ -87,6 +97,9 @@ func (s *Sweeper) Ledger(ctx context.Context, id model.ClientID) ([]Ledger, erro
 		}
 	}
 	if err := l.letters(ctx); err != nil {
+		return nil, err
+	}
+	if err := l.judge(ctx, s.o.Store); err != nil {
 		return nil, err
 	}
 	out := make([]Ledger, 0, len(l.lines))
@@ -150,16 +163,12 @@ func (l *ledger) record(ctx context.Context, r store.Record, shard int, behind s
 
 func (l *ledger) event(ctx context.Context, r store.Record, shard int, behind store.Position) error {
 	e, err := l.client.Event(ctx, r.Conversation, r.Key)
-	gone := model.Is(err, model.NotFound)
-	if err != nil && (!gone || r.At.Time().Before(l.since)) {
-		return ifFound(err)
+	if err != nil {
+		return l.without(r, model.Inbound, err)
 	}
 	line := l.line(r.Account, model.Inbound)
 	_, read := l.view.readAt(shard, behind)
 	switch {
-	case gone:
-		line.Missing++
-		return nil
 	case read:
 		line.Delivered++
 	case e.Ended || !l.now.Before(e.ContentUntil):
@@ -178,15 +187,10 @@ func (l *ledger) message(ctx context.Context, r store.Record) error {
 	}
 	l.seen[once] = true
 	o, err := l.client.Outbound(ctx, r.Conversation, r.Key)
-	gone := model.Is(err, model.NotFound)
-	if err != nil && (!gone || r.At.Time().Before(l.since)) {
-		return ifFound(err)
+	if err != nil {
+		return l.without(r, model.Outbound, err)
 	}
 	line := l.line(r.Account, model.Outbound)
-	if gone {
-		line.Missing++
-		return nil
-	}
 	line.Accepted++
 	switch o.Status {
 	case model.Sent:
@@ -240,10 +244,92 @@ func (l *ledger) letters(ctx context.Context) error {
 	}
 }
 
-// ifFound forgives what is gone by its retention.
-func ifFound(err error) error {
-	if model.Is(err, model.NotFound) {
+// without notes what no row was found of, and forgives what is gone by its
+// retention.
+func (l *ledger) without(r store.Record, d model.Direction, err error) error {
+	if !model.Is(err, model.NotFound) {
+		return err
+	}
+	if !r.At.Time().Before(l.since) {
+		l.gone = append(l.gone, gone{r, l.line(r.Account, d)})
+	}
+	return nil
+}
+
+// judge tells what went with its contact or its account from what is missing.
+// It comes last: what goes while the logs are read has its order by now.
+func (l *ledger) judge(ctx context.Context, s *store.Store) error {
+	if len(l.gone) == 0 {
 		return nil
 	}
-	return err
+	contacts, err := l.erased(ctx, s)
+	if err != nil {
+		return err
+	}
+	accounts, err := l.removed(ctx, s)
+	if err != nil {
+		return err
+	}
+	for _, g := range l.gone {
+		r := g.record
+		went := contacts[r.Conversation] || !r.At.Time().After(accounts[r.Account]) || !r.At.Time().After(accounts[""])
+		if !went {
+			// An order that is at work may not have noted its conversations yet.
+			_, err := l.client.ReadConversation(ctx, r.Conversation)
+			if err != nil && !model.Is(err, model.NotFound) {
+				return err
+			}
+			went = store.IsErased(err)
+		}
+		if went {
+			g.line.Accepted++
+			g.line.Erased++
+		} else {
+			g.line.Missing++
+		}
+	}
+	return nil
+}
+
+// erased is the conversations of erased contacts, by the receipts.
+func (l *ledger) erased(ctx context.Context, s *store.Store) (map[model.ConversationID]bool, error) {
+	const page = 500
+	out := map[model.ConversationID]bool{}
+	for after, more := model.ErasureID(""), true; more; {
+		var orders []store.Erasure
+		var err error
+		if orders, more, err = s.Erasures(ctx, after, page); err != nil {
+			return nil, err
+		}
+		for _, e := range orders {
+			after = e.ID
+			if e.Client != l.client.ID {
+				continue
+			}
+			for _, c := range e.Conversations {
+				out[c.ID] = true
+			}
+		}
+	}
+	return out, nil
+}
+
+// removed is the accounts that were removed, or are being removed, and until
+// when: an account may have come back since. The empty one is the client.
+func (l *ledger) removed(ctx context.Context, s *store.Store) (map[model.AccountID]time.Time, error) {
+	orders, err := s.Removals(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[model.AccountID]time.Time{}
+	for _, m := range orders {
+		if m.Client != l.client.ID {
+			continue
+		}
+		out[m.Account] = m.Done
+		if m.Step != store.RemovalDone {
+			out[m.Account] = l.now
+		}
+	}
+	return out, nil
 }

@@ -19,6 +19,8 @@ type keyRows struct{ rows table.Handle }
 type KeySlots interface {
 	// ID names the place where they are kept.
 	ID() string
+	// Used reports whether a key was ever kept there.
+	Used() bool
 	// Load returns a wrapped key, or model.NotFound.
 	Load(client model.ClientID, key string) ([]byte, error)
 	// Create keeps a wrapped key unless one is there, and returns what is there
@@ -96,7 +98,13 @@ func (s *Store) MatchKeySlots(ctx context.Context, fresh bool) error {
 	if err != nil {
 		return err
 	}
-	row, _, err := putOrFound(ctx, s.table.Hub(), "meta", "contact-keys", value, time.Time{})
+	rows := s.table.Hub()
+	if s.slots.Used() {
+		if _, err := rows.Get(ctx, "meta", "contact-keys"); model.Is(err, model.NotFound) {
+			return model.Errorf(model.Corrupt, op, "the table is missing, and there are contact keys of what it held: restore the data directory from a backup, or move all of it away to start empty")
+		}
+	}
+	row, _, err := putOrFound(ctx, rows, "meta", "contact-keys", value, time.Time{})
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}

@@ -23,6 +23,29 @@ func (f *fixture) slotted(slots KeySlots) *Store {
 	return New(f.table, f.root, &Options{Now: f.Now, Slots: slots})
 }
 
+// A table that lost its rows is not taken for a new one while there are keys of
+// what it held.
+func TestTableLostBesideSlots(t *testing.T) {
+	f, ctx := newFixture(t), t.Context()
+	slots := f.slots("contact-keys")
+	if err := f.slotted(slots).MatchKeySlots(ctx, true); err != nil {
+		t.Fatal(err)
+	}
+	c := f.clientOf(f.slotted(slots), "acme")
+	if _, err := c.Resolve(ctx, "acme-wa", []model.Address{{Kind: "phone", Value: "15550001"}}, "Ada"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.slotted(slots).MatchKeySlots(ctx, false); err != nil {
+		t.Errorf("its own table: %v", err)
+	}
+	empty := newFixture(t)
+	for range 2 { // nothing is noted that would let the next start through
+		if err := empty.slotted(slots).MatchKeySlots(ctx, false); !model.Is(err, model.Corrupt) {
+			t.Errorf("an empty table: %v; want corrupt", err)
+		}
+	}
+}
+
 // Contact keys lie in slots and nowhere else; class keys are rows; what an
 // older hub kept as a row still opens, and goes.
 func TestContactKeysInSlots(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -26,9 +27,9 @@ type DecodeOptions struct {
 
 // DecodeJSON decodes one JSON value that fills the body. It refuses duplicate
 // keys, nesting deeper than 32, bytes that are not UTF-8, anything behind the
-// value and, without AllowUnknown, unknown fields. Its errors do not quote the
-// body. A nil opts allows nothing. What a body that is refused leaves behind in
-// the target is of no use.
+// value and, without AllowUnknown, unknown fields. Its errors quote no more of
+// the body than the name of a field. A nil opts allows nothing. What a body
+// that is refused leaves behind in the target is of no use.
 func DecodeJSON(body []byte, into any, opts *DecodeOptions) error {
 	if !utf8.Valid(body) {
 		return errors.New("the body is not UTF-8")
@@ -45,9 +46,24 @@ func DecodeJSON(body []byte, into any, opts *DecodeOptions) error {
 		if errors.As(err, &mismatch) {
 			return fmt.Errorf("field %q has the wrong type", mismatch.Field)
 		}
+		if name := unknownField(err); name != "" {
+			return fmt.Errorf("field %q is unknown", name)
+		}
 		return errors.New("the body does not have the expected fields")
 	}
 	return nil
+}
+
+// unknownField is the name of the field that the error is about, as far as it
+// may be shown: it is the sender's word. Package json has it in its text alone.
+func unknownField(err error) string {
+	const shown = 64
+	quoted, _ := strings.CutPrefix(err.Error(), "json: unknown field ")
+	name, err := strconv.Unquote(quoted)
+	if err != nil || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") != "" {
+		return ""
+	}
+	return name[:min(len(name), shown)]
 }
 
 var errBehind = errors.New("there is something behind the JSON value")

@@ -119,7 +119,12 @@ func TestDecodeJSON(t *testing.T) {
 		{`{"a":{"b":1},"b":{"b":{"a":"} ] , : \" {"}},"c":[{"a":1},{"a":2}]}`, ""},
 		{manyPairs(100, "k7"), "the body has the same key twice"},
 		{manyPairs(100, "k100"), ""},
-		{`{"stranger":1}`, "the body does not have the expected fields"},
+		{`{"name":"Ada","stranger":1}`, `field "stranger" is unknown`},
+		{`{"stranger_\u0031.x-Y":1}`, `field "stranger_1.x-Y" is unknown`},
+		{`{"stranger` + strings.Repeat("1", 99) + `":1}`, `field "stranger` + strings.Repeat("1", 56) + `" is unknown`},
+		{`{"a stranger":1}`, "the body does not have the expected fields"},
+		{`{"stranger\"é\n":1}`, "the body does not have the expected fields"},
+		{`{"":"stranger"}`, "the body does not have the expected fields"},
 	} {
 		var p person
 		opts := &DecodeOptions{AllowUnknown: !strings.Contains(c.body, "stranger")}

@@ -23,7 +23,8 @@ type LedgerLine struct {
 	Discarded    int             `json:"discarded" doc:"Discarded by an operator."`
 	Held         int             `json:"held" doc:"Perhaps sent: waits for a receipt or a word."`
 	Pending      int             `json:"pending" doc:"On its way, or waits to be read."`
-	Missing      int             `json:"missing" doc:"Told of in a log and in no row: it is in no visible state. 0 unless the hub or its table is at fault."`
+	Erased       int             `json:"erased" doc:"Gone with its contact, which was erased, or with its account, which was removed."`
+	Missing      int             `json:"missing" doc:"Told of in a log and in no row, and not erased: it is in no visible state. 0 unless the hub or its table is at fault."`
 	Balanced     bool            `json:"balanced" doc:"Nothing is missing."`
 }
 
@@ -31,7 +32,7 @@ func lineView(l retention.Ledger) LedgerLine {
 	return LedgerLine{
 		ClientID: l.Client, AccountID: l.Account, Direction: l.Direction, Accepted: l.Accepted, Sent: l.Sent, Delivered: l.Delivered,
 		Failed: l.Failed, Expired: l.Expired, DeadLettered: l.DeadLettered, Discarded: l.Discarded, Held: l.Held, Pending: l.Pending,
-		Missing: l.Missing, Balanced: l.Balanced(),
+		Erased: l.Erased, Missing: l.Missing, Balanced: l.Balanced(),
 	}
 }
 

@@ -152,6 +152,14 @@ func (f *File) Path() string { return f.path }
 // Fresh reports whether Open made the file.
 func (f *File) Fresh() bool { return f.fresh }
 
+// Used reports whether a key was ever kept in the file, which grows with the
+// first and never shrinks.
+func (f *File) Used() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.size > slotSize
+}
+
 // Damaged is how many slots hold neither a key nor nothing.
 func (f *File) Damaged() int { return f.damaged }
 

@@ -34,8 +34,8 @@ func wrapped() []byte {
 func TestKeysOutliveTheProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "contact-keys")
 	f := open(t, path)
-	if !f.Fresh() {
-		t.Error("a new file says that it was there")
+	if !f.Fresh() || f.Used() {
+		t.Error("a new file says that it was there, or was used")
 	}
 	want := map[string][]byte{}
 	for i := range 600 { // more than the file grows by at once
@@ -50,8 +50,8 @@ func TestKeysOutliveTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	f = open(t, path)
-	if f.Fresh() || f.ID() != id || f.Damaged() != 0 {
-		t.Errorf("fresh %v, id %s, damaged %d; want the file %s as it was", f.Fresh(), f.ID(), f.Damaged(), id)
+	if f.Fresh() || !f.Used() || f.ID() != id || f.Damaged() != 0 {
+		t.Errorf("fresh %v, used %v, id %s, damaged %d; want the file %s as it was", f.Fresh(), f.Used(), f.ID(), f.Damaged(), id)
 	}
 	for key, w := range want {
 		if got, err := f.Load(client, key); err != nil || !bytes.Equal(got, w) {

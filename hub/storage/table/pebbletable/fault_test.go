@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -134,4 +135,29 @@ func failed(t *testing.T, store *pebbletable.Store, rows table.Handle) {
 	_, err = rows.Query(ctx, table.Query{PK: "left", Limit: 1})
 	diskFailed(t, "query", err)
 	diskFailed(t, "close", store.Close())
+}
+
+// TestCloseWithoutRoom: a disk that takes no table file does not keep a store
+// from closing, and all is in the log.
+func TestCloseWithoutRoom(t *testing.T) {
+	disk := newFaultyDisk(func(op errorfs.Op) bool { return op.Kind == errorfs.OpCreate && strings.HasSuffix(op.Path, ".sst") }, 0)
+	var told atomic.Int64
+	store := open(t, dataDir, &pebbletable.Options{FS: disk, OnTrouble: func(error) { told.Add(1) }})
+	tab := table.New(store, nil)
+	if _, err := tab.Hub().Commit(t.Context(), table.Put("p", "s", []byte("kept"))); err != nil {
+		t.Fatal(err)
+	}
+	disk.armed.Store(true)
+	began := time.Now()
+	if err := tab.Close(); err != nil || told.Load() == 0 || time.Since(began) > 4*time.Second {
+		t.Errorf("close: %v after %s, told of %d troubles", err, time.Since(began), told.Load())
+	}
+	disk.armed.Store(false)
+	tab = table.New(open(t, dataDir, &pebbletable.Options{FS: disk}), nil)
+	if row, err := tab.Hub().Get(t.Context(), "p", "s"); err != nil || string(row.Value) != "kept" {
+		t.Errorf("%q, %v", row.Value, err)
+	}
+	if err := tab.Close(); err != nil {
+		t.Error(err)
+	}
 }

@@ -44,6 +44,15 @@ func (st *Store) options(fs vfs.FS) *pebble.Options {
 		Logger:             logger{store: st},
 		EventListener: &pebble.EventListener{
 			BackgroundError: st.report,
+			FlushEnd: func(info pebble.FlushInfo) {
+				if info.Err == nil {
+					return
+				}
+				select {
+				case st.refused <- struct{}{}:
+				default:
+				}
+			},
 			// The default would end the process over one damaged block; the
 			// call that met it says model.Corrupt and the rest stays usable.
 			DataCorruption: func(info pebble.DataCorruptionInfo) {

@@ -30,6 +30,9 @@ import (
 // fails.
 const closePatience = 10 * time.Second
 
+// flushPatience is how much of that goes into emptying the log.
+const flushPatience = 5 * time.Second
+
 // Options adjust a Store.
 type Options struct {
 	// FS is the file system; nil means the operating system's.
@@ -52,6 +55,7 @@ type Store struct {
 	landings sync.WaitGroup
 	unsynced atomic.Uint64 // commits applied that left their sync to a later one
 	covered  atomic.Uint64 // of those, the first so many are durable
+	refused  chan struct{} // holds one when the disk has refused a flush
 
 	failOnce sync.Once
 	failed   chan struct{} // closed after failErr is set
@@ -76,7 +80,7 @@ func Open(dir string, opts *Options) (*Store, error) {
 	if fs == nil {
 		fs = vfs.Default
 	}
-	st := &Store{dir: dir, trouble: opts.OnTrouble, stripes: newStripes(), failed: make(chan struct{})}
+	st := &Store{dir: dir, trouble: opts.OnTrouble, stripes: newStripes(), refused: make(chan struct{}, 1), failed: make(chan struct{})}
 	if err := makeDir(fs, dir); err != nil {
 		return nil, openError("create data directory "+dir, err)
 	}
@@ -250,14 +254,15 @@ func (st *Store) ready(ctx context.Context) error {
 	return st.Err()
 }
 
-// Close waits for commits whose callers have left, and closes the files. A
-// store that has failed keeps the lock on its directory until the process
+// Close waits for commits whose callers have left, moves what only the log has
+// into table files, and closes the files. A store that has failed keeps the lock on its directory until the process
 // ends, since Pebble may still be at work in it; Close then returns the
 // failure. It waits 10 s at most.
 func (st *Store) Close() error {
 	done := make(chan error, 1)
 	go func() {
 		st.landings.Wait()
+		st.flush()
 		done <- st.db.Close()
 	}()
 	timer := time.NewTimer(closePatience)
@@ -272,5 +277,28 @@ func (st *Store) Close() error {
 		return st.failure()
 	case <-timer.C:
 		return model.Errorf(model.Unavailable, "close "+st.dir, "the disk did not answer within %s", closePatience)
+	}
+}
+
+// flush empties the log, so that a directory that was closed in order is whole
+// without it. A disk that refuses leaves all in the log, where the next start
+// finds it: that is told, and no reason not to close.
+func (st *Store) flush() {
+	select {
+	case <-st.refused: // an earlier one
+	default:
+	}
+	flushed, err := st.db.AsyncFlush()
+	if err != nil {
+		st.report(fmt.Errorf("flush %s: %w", st.dir, err))
+		return
+	}
+	timer := time.NewTimer(flushPatience)
+	defer timer.Stop()
+	select {
+	case <-flushed:
+	case <-st.refused: // Pebble tells of it, and would try again without end
+	case <-timer.C:
+		st.report(fmt.Errorf("flush %s: the disk did not do it within %s", st.dir, flushPatience))
 	}
 }
