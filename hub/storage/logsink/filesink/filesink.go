@@ -179,12 +179,15 @@ func (s *Sink) rotate() error {
 	if err != nil {
 		return fault(op, err)
 	}
-	aside := s.path + "." + s.opts.Now().UTC().Format(asideTime)
+	// One reading of the clock: with another, a number could stand behind a
+	// time that is yet to be used without one, and would sort behind it.
+	at := s.path + "." + s.opts.Now().UTC().Format(asideTime)
+	aside := at
 	for n := 1; ; n++ { // never over another one
 		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
 			break
 		}
-		aside = fmt.Sprintf("%s.%s-%03d", s.path, s.opts.Now().UTC().Format(asideTime), n)
+		aside = fmt.Sprintf("%s-%03d", at, n)
 	}
 	if err := os.Rename(s.path, aside); err != nil {
 		return fault(op, err)
