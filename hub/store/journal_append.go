@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -141,7 +142,11 @@ func (j *Journal) write(ctx context.Context, batch []*journalAppend) (journalRow
 	if len(batch) == 1 {
 		atOnce = journalBatchBytes / journalPart
 	}
-	for range journalConflicts {
+	for tries := range journalConflicts {
+		if tries > 1 {
+			// Hubs that lose again and again make room for each other.
+			time.Sleep(time.Duration(rand.Int64N(int64(tries) * int64(time.Millisecond))))
+		}
 		if err := j.Refresh(ctx); err != nil {
 			return journalRow{}, err
 		}
