@@ -76,7 +76,7 @@ func (st *Store) commit(ctx context.Context, id driver.ID, ops []driver.Op, sync
 		return nil, cost, nil
 	}
 	for _, o := range ops {
-		s := st.stripes.of(o.Key.PK)
+		s := st.stripes.of(o.PK)
 		s.learn(id, o)
 		if r := s.rollOf(o.Key); r != nil && o.Kind == driver.OpPut {
 			r.put(st.stripes.hash(o.SK))
