@@ -50,8 +50,10 @@ func (c *chatting) isForgotten() {
 		if e.Step != "done" {
 			return fmt.Errorf("it is %s", e.Step)
 		}
-		if e.Removed["attachments"] != 2 || e.Removed["conversations"] != 1 || e.Removed["messages"] != 1 {
-			c.t.Errorf("the receipt says %v, want 2 attachments, 1 conversation and 1 message", e.Removed)
+		for what, want := range map[string]int{"attachments": 2, "conversations": 1, "messages": 1} {
+			if n := e.Removed[what]; n > want || n < want && !c.interrupted {
+				c.t.Errorf("the receipt says %v, want %d %s", e.Removed, want, what)
+			}
 		}
 		return nil
 	})
@@ -94,7 +96,7 @@ func (c *chatting) isForgotten() {
 func wantErased(t *testing.T, h *onAWS, c *chatting) {
 	t.Helper()
 	sub := *c
-	sub.t, sub.h = t, h.Hub
+	sub.t, sub.h, sub.interrupted = t, h.Hub, true // services were away meanwhile
 	sub.isForgotten()
 	for _, k := range h.fleet.keys(t) {
 		for _, word := range []string{c.contact, c.conversation, c.mine, c.answers} {

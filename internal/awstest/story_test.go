@@ -92,6 +92,7 @@ type chatting struct {
 	contact, conversation string
 	mine, answers         string // ids of the visitor's file and of the desk's
 	erasure, link         string // its id, and a link from before it
+	interrupted           bool   // the erasure: it may have left some uncounted
 }
 
 // patient runs a visitor's act.
