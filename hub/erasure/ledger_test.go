@@ -1,33 +1,16 @@
 package erasure_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/channelhub/channelhub/hub/hubtest/storetest"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/retention"
 	"github.com/channelhub/channelhub/hub/store"
 )
-
-// keeps is the policy of every client.
-type keeps struct{}
-
-func (keeps) Policy(_ context.Context, id model.ClientID) (retention.Policy, error) {
-	return retention.Policy{Client: id, Keep: model.Retention{Messages: day, Undelivered: 7 * day, DeadLetters: 14 * day, Dedupe: 8 * day}}, nil
-}
-
-func (w *world) ledger() []retention.Ledger {
-	w.t.Helper()
-	lines, err := retention.NewSweeper(retention.SweeperOptions{
-		Store: w.store, Policies: keeps{}, Now: w.now, Clients: func() []model.ClientID { return []model.ClientID{acme} },
-		Ends: retention.NewEnds(&retention.EndsOptions{Policies: keeps{}, Now: w.now}),
-	}).Ledger(w.t.Context(), acme)
-	w.must(err)
-	return lines
-}
 
 // TestLedger: what went with an erased contact is erased, from the first step
 // on; what is lost beside it is missed all the same.
@@ -47,7 +30,7 @@ func TestLedger(t *testing.T) {
 		line(shop, model.Inbound, retention.Ledger{Accepted: 4, Pending: 4, Missing: 1}),
 		line(shop, model.Outbound, retention.Ledger{Accepted: 6, Sent: 2, Delivered: 2, Pending: 2}),
 	}
-	if diff := cmp.Diff(before, w.ledger()); diff != "" {
+	if diff := cmp.Diff(before, storetest.Ledger(t, w.store, acme, w.now)); diff != "" {
 		t.Error(diff)
 	}
 	w.order(ada.Contact)
@@ -56,7 +39,7 @@ func TestLedger(t *testing.T) {
 	w.must(err)
 	balanced := func(when string) {
 		t.Helper()
-		for _, l := range w.ledger() {
+		for _, l := range storetest.Ledger(t, w.store, acme, w.now) {
 			if l.Missing != 0 && (l.Account != shop || l.Direction != model.Inbound) || l.Missing > 1 {
 				t.Errorf("%s: %+v", when, l)
 			}
@@ -75,7 +58,7 @@ func TestLedger(t *testing.T) {
 		line(shop, model.Inbound, retention.Ledger{Accepted: 4, Pending: 2, Erased: 2, Missing: 1}),
 		line(shop, model.Outbound, retention.Ledger{Accepted: 6, Sent: 1, Delivered: 1, Pending: 1, Erased: 3}),
 	}
-	if diff := cmp.Diff(after, w.ledger()); diff != "" {
+	if diff := cmp.Diff(after, storetest.Ledger(t, w.store, acme, w.now)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -109,9 +109,11 @@ func eventIn(e *connectorv1.Event, allowed func(model.AccountID) bool) (*Event, 
 }
 
 // ownKey names an event that has no key that could be used: told again, it has
-// the same one.
+// the same one. The trace is that of the request it came by.
 func ownKey(e *connectorv1.Event) string {
-	raw, err := gproto.MarshalOptions{Deterministic: true}.Marshal(e)
+	untraced := gproto.CloneOf(e)
+	untraced.ClearTraceparent()
+	raw, err := gproto.MarshalOptions{Deterministic: true}.Marshal(untraced)
 	if err != nil {
 		return "invalid" // it was just read from the wire
 	}

@@ -269,6 +269,7 @@ func TestEventRules(t *testing.T) {
 			if got.Type != model.UnsupportedReceived || got.Kind != "invalid_"+string(c.why) || got.Message != nil {
 				t.Errorf("stand-in is %+v", got)
 			}
+			in.Traceparent = new("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") // of another request
 			again, _ := eventIn(in.Build(), anyAccount)
 			if again.DedupeKey != got.DedupeKey || (c.why == reasonKey) == (got.DedupeKey == "k") || len(got.DedupeKey) > maxDedupeKey {
 				t.Errorf("it is known as %q, and told again as %q", got.DedupeKey, again.DedupeKey)

@@ -1,32 +1,15 @@
 package removal_test
 
 import (
-	"context"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/channelhub/channelhub/hub/hubtest/storetest"
 	"github.com/channelhub/channelhub/hub/model"
 	"github.com/channelhub/channelhub/hub/retention"
 	"github.com/channelhub/channelhub/hub/store"
 )
-
-// keeps is the policy of every client.
-type keeps struct{}
-
-func (keeps) Policy(_ context.Context, id model.ClientID) (retention.Policy, error) {
-	return retention.Policy{Client: id, Keep: model.Retention{Messages: day, Undelivered: 7 * day, DeadLetters: 14 * day, Dedupe: 8 * day}}, nil
-}
-
-func (w *world) ledger() []retention.Ledger {
-	w.t.Helper()
-	lines, err := retention.NewSweeper(retention.SweeperOptions{
-		Store: w.store, Policies: keeps{}, Now: w.now, Clients: func() []model.ClientID { return []model.ClientID{acme} },
-		Ends: retention.NewEnds(&retention.EndsOptions{Policies: keeps{}, Now: w.now}),
-	}).Ledger(w.t.Context(), acme)
-	w.must(err)
-	return lines
-}
 
 // TestLedger: what went with a removed account is erased. What is lost of an
 // account that came back after it, or of another one, is missed.
@@ -44,7 +27,7 @@ func TestLedger(t *testing.T) {
 		line(desk, model.Outbound, retention.Ledger{Accepted: 4, Sent: 4}),
 		line(shop, model.Inbound, retention.Ledger{Accepted: 2, Erased: 2}),
 	}
-	if diff := cmp.Diff(want, w.ledger()); diff != "" {
+	if diff := cmp.Diff(want, storetest.Ledger(t, w.store, acme, w.now)); diff != "" {
 		t.Error(diff)
 	}
 	w.clock = w.clock.Add(day)
@@ -58,11 +41,11 @@ func TestLedger(t *testing.T) {
 	want[0].Missing = 1
 	want[2] = line(shop, model.Inbound, retention.Ledger{Accepted: 3, Pending: 1, Erased: 2, Missing: 1})
 	want = append(want, line(shop, model.Outbound, retention.Ledger{Accepted: 2, Sent: 2}))
-	if diff := cmp.Diff(want, w.ledger()); diff != "" {
+	if diff := cmp.Diff(want, storetest.Ledger(t, w.store, acme, w.now)); diff != "" {
 		t.Error(diff)
 	}
 	w.order(acme, "")
-	for _, l := range w.ledger() {
+	for _, l := range storetest.Ledger(t, w.store, acme, w.now) {
 		if !l.Balanced() {
 			t.Errorf("while the client goes: %+v", l)
 		}

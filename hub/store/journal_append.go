@@ -145,7 +145,11 @@ func (j *Journal) write(ctx context.Context, batch []*journalAppend) (journalRow
 	for tries := range journalConflicts {
 		if tries > 1 {
 			// Hubs that lose again and again make room for each other.
-			time.Sleep(time.Duration(rand.Int64N(int64(tries) * int64(time.Millisecond))))
+			select {
+			case <-time.After(rand.N(time.Duration(tries) * time.Millisecond)):
+			case <-ctx.Done():
+				return journalRow{}, model.Wrap(model.Unavailable, "append to journal", context.Cause(ctx))
+			}
 		}
 		if err := j.Refresh(ctx); err != nil {
 			return journalRow{}, err

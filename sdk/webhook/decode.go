@@ -55,12 +55,22 @@ func DecodeJSON(body []byte, into any, opts *DecodeOptions) error {
 }
 
 // unknownField is the name of the field that the error is about, as far as it
-// may be shown: it is the sender's word. Package json has it in its text alone.
+// may be shown: it is the sender's word, and with more than a few digits could
+// be somebody's number. Package json has it in its text alone.
 func unknownField(err error) string {
-	const shown = 64
+	const shown, fewDigits = 64, 4
 	quoted, _ := strings.CutPrefix(err.Error(), "json: unknown field ")
 	name, err := strconv.Unquote(quoted)
 	if err != nil || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") != "" {
+		return ""
+	}
+	digits := 0
+	for _, c := range name {
+		if '0' <= c && c <= '9' {
+			digits++
+		}
+	}
+	if digits > fewDigits {
 		return ""
 	}
 	return name[:min(len(name), shown)]

@@ -78,9 +78,7 @@ func (st *Store) commit(ctx context.Context, id driver.ID, ops []driver.Op, sync
 	for _, o := range ops {
 		s := st.stripes.of(o.PK)
 		s.learn(id, o)
-		if r := s.rollOf(o.Key); r != nil && o.Kind == driver.OpPut {
-			r.put(st.stripes.hash(o.SK))
-		}
+		st.enter(s, o)
 	}
 	return st.land(batch, h, sync), cost, nil
 }

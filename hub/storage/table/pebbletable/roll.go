@@ -81,7 +81,7 @@ func (st *Store) lacks(s *stripe, key driver.Key) (bool, error) {
 // call fills the roll from the store, which nobody else changes meanwhile: the
 // caller holds the stripe.
 func (st *Store) call(r *roll) (err error) {
-	end := r.prefix[:len(r.prefix)-1] + string(rune(r.prefix[len(r.prefix)-1]+1))
+	end := r.prefix[:len(r.prefix)-1] + "0" // what comes behind the slash
 	lower, upper := queryBounds(driver.Query{PK: r.pk, From: r.prefix, To: end})
 	it, err := st.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
@@ -104,6 +104,17 @@ func (st *Store) call(r *roll) (err error) {
 		}
 	}
 	return nil
+}
+
+// enter notes the key that an op is about to write. The caller holds the
+// stripe.
+func (st *Store) enter(s *stripe, o driver.Op) {
+	if o.Kind != driver.OpPut {
+		return
+	}
+	if r := s.rollOf(o.Key); r != nil {
+		r.put(st.stripes.hash(o.SK))
+	}
 }
 
 // put notes a key that is, or is about to be, in the store.

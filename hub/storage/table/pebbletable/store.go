@@ -255,9 +255,9 @@ func (st *Store) ready(ctx context.Context) error {
 }
 
 // Close waits for commits whose callers have left, moves what only the log has
-// into table files, and closes the files. A store that has failed keeps the lock on its directory until the process
-// ends, since Pebble may still be at work in it; Close then returns the
-// failure. It waits 10 s at most.
+// into table files, and closes the files. A store that has failed keeps the
+// lock on its directory until the process ends, since Pebble may still be at
+// work in it; Close then returns the failure. It waits 10 s at most.
 func (st *Store) Close() error {
 	done := make(chan error, 1)
 	go func() {
